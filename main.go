@@ -1,0 +1,5 @@
+// Command holdfast is a backup control plane in which nobody can destroy a
+// snapshot alone. All it does here is hand over to the command line.
+package main
+
+func main() {}
