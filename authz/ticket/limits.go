@@ -17,5 +17,4 @@ const (
 	MaxName = 128
 	// MaxKeys is the most verification keys in a set.
 	MaxKeys = 16
-
 )
