@@ -38,6 +38,7 @@ CREATE TABLE volumes (
     profile TEXT NOT NULL,
     head BIGINT NOT NULL,
     head_at BIGINT NOT NULL,
+    journal_number BIGINT NOT NULL,
     journal_tip BYTEA NOT NULL,
     live_files BIGINT NOT NULL,
     live_bytes BIGINT NOT NULL,

@@ -1,6 +1,6 @@
 -- +goose Up
 -- Where a frame stands. Identity is (tenant, id, frame_hash): a primary has one frame an id, a replica may hold more.
--- kind: 1 data, then the node kinds (see snapshots.ChunkKind).
+-- kind is a chunk.Kind; length is of the stored bytes, plain_len of the plaintext (of a data chunk) or payload (of a node).
 CREATE TABLE chunks (
     tenant TEXT NOT NULL,
     id BYTEA NOT NULL,
@@ -10,6 +10,7 @@ CREATE TABLE chunks (
     pos BIGINT NOT NULL,
     length BIGINT NOT NULL,
     plain_len BIGINT NOT NULL,
+    key_no BIGINT NOT NULL,
     PRIMARY KEY (tenant, id, frame_hash)
 );
 CREATE INDEX chunks_pack ON chunks (pack, pos);
@@ -66,12 +67,13 @@ CREATE INDEX leases_tenant ON leases (tenant, taken_at);
 -- Every acknowledged journal record, so that the sweep can tell what it may drop with the versions it reclaims.
 CREATE TABLE journal (
     volume TEXT NOT NULL,
-    seq BIGINT NOT NULL,
-    part BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    first_seq BIGINT NOT NULL,
+    last_seq BIGINT NOT NULL,
     tenant TEXT NOT NULL,
     id BYTEA NOT NULL,
     frame_hash BYTEA NOT NULL,
-    PRIMARY KEY (volume, seq, part)
+    PRIMARY KEY (volume, number)
 );
 
 -- The keep rule of a volume is the one with the highest number. Expiry only ever proposes a request.

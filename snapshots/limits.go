@@ -1,0 +1,67 @@
+package snapshots
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	// Live is the died of a version that is alive, and the deleted_at of a volume that is.
+	Live = math.MaxInt64
+
+	// MaxPath bounds a path, in bytes; MaxComponent one name in it.
+	MaxPath      = 4096
+	MaxComponent = 255
+	// MaxVolumeName bounds the name of a volume, in bytes.
+	MaxVolumeName = 128
+	// MaxNote bounds the note of a snapshot, the name of a pin and the names of who did something, in bytes.
+	MaxNote = 256
+	// MaxLink bounds the target of a link, in bytes.
+	MaxLink = 4096
+	// MaxXattrs, MaxXattrName and MaxXattrBytes bound the extended attributes of one file: how many, the bytes of a
+	// name, the bytes of all names and values.
+	MaxXattrs     = 256
+	MaxXattrName  = 255
+	MaxXattrBytes = 128 << 10
+
+	// MaxPage bounds the entries of one listed page; DefaultPage is used when none is asked for.
+	MaxPage     = 1000
+	DefaultPage = 200
+
+	// DefaultUndo is the undo window of a charter that has no other line.
+	DefaultUndo = 14 * 24 * time.Hour
+
+	// GroupRows and GroupBytes bound one commit group: rows of one transaction, stored bytes under one fsync.
+	GroupRows  = 4096
+	GroupBytes = 32 << 20
+	// JournalRecord is about how many bytes one journal record holds; a commit that needs more continues in the next.
+	JournalRecord = 512 << 10
+	// maxGroupTries bounds how often a group is assembled afresh because another node moved a volume's head.
+	maxGroupTries = 8
+
+	// LeaseAge is how long operations go on joining the same lease; LeaseRenew how often it is renewed while any
+	// operation holds it; LeaseExpiry when others may consider its owner dead.
+	LeaseAge    = time.Minute
+	LeaseRenew  = time.Minute
+	LeaseExpiry = 15 * time.Minute
+
+	// PageEntries is about how many entries a catalogue page holds. Boundaries depend on the paths alone, so that
+	// unchanged pages are the same in the next seal; a page never has more than PageMost entries, PageChildren
+	// children or PageBytes of payload.
+	PageEntries  = 256
+	PageMost     = 2048
+	PageChildren = 4096
+	PageBytes    = 512 << 10
+	// IndexFanout is about how many children an index node has, IndexMost the most.
+	IndexFanout = 64
+	IndexMost   = 1024
+	// MaxTreeDepth bounds the levels of index nodes that a reader follows.
+	MaxTreeDepth = 8
+
+	// sealBatch bounds the nodes and rows that a seal writes in one transaction.
+	sealBatch = 64
+	// restoreBatch bounds the entries that a server-side restore commits at once.
+	restoreBatch = 2048
+	// rowBatch is how many versions are read at once while walking a volume.
+	rowBatch = 1000
+)

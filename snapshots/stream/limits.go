@@ -1,0 +1,20 @@
+package stream
+
+const (
+	// MaxInline bounds the extents of a recipe that stands in a version row.
+	MaxInline = 16
+	// Fanout bounds the extents of one recipe node.
+	Fanout = 4096
+	// MaxDepth bounds the levels of recipe nodes that a reader follows.
+	MaxDepth = 6
+	// MaxSize bounds the length of one file or stream, in bytes (1 EiB).
+	MaxSize = 1 << 60
+	// MaxPlain bounds the plaintext of any frame that a reader opens, in bytes.
+	MaxPlain = 16 << 20
+	// MaxStored bounds the stored bytes of any frame or node that a reader fetches.
+	MaxStored = 16 << 20
+	// inflight bounds the pieces that one pipeline holds in memory at once, for each worker.
+	inflight = 4
+	// readAhead is how many chunks a reader fetches ahead.
+	readAhead = 4
+)
