@@ -1,6 +1,10 @@
 package authz
 
-import "fmt"
+import (
+	"fmt"
+
+	"holdfast/authz/apitoken"
+)
 
 // Action is one power of the product. Every use case asks for exactly one. The
 // zero value is invalid and denied, and so is any value that the policy file
@@ -215,41 +219,6 @@ func Actions() []Action {
 	return all
 }
 
-// Scope is one thing that a token may do. The zero value is invalid. There is
-// no scope for a person's powers: voting, confirming, factors, tokens, people.
-type Scope uint8
-
-const (
-	// ScopeVolumeRead lists volumes and reads primary data.
-	ScopeVolumeRead Scope = iota + 1
-	// ScopeVolumeWrite writes and deletes primary data.
-	ScopeVolumeWrite
-	// ScopeSnapshotTake takes snapshots.
-	ScopeSnapshotTake
-	// ScopeSnapshotRead lists, reads and restores snapshots.
-	ScopeSnapshotRead
-	// ScopeRequestDraft drafts deletions that a person must confirm.
-	ScopeRequestDraft
-	// ScopeStatus reads requests, holds and the log.
-	ScopeStatus
-	// ScopeSitePull is a replica's: it reads trees and frames, of every tenant,
-	// as ciphertext. Only a token without a tenant may have it.
-	ScopeSitePull
-)
-
-var scopeNames = []string{"", "volume.read", "volume.write", "snapshot.take", "snapshot.read", "request.draft", "status", "site.pull"}
-
-// String returns the stable name, or "" for an invalid value.
-func (s Scope) String() string { return nameOf(scopeNames, s) }
-
-// ParseScope reads what Scope.String writes; anything else is ErrInvalid.
-func ParseScope(s string) (Scope, error) { return parseName[Scope](scopeNames, "scope", s) }
-
-// Scopes returns every scope.
-func Scopes() []Scope {
-	all := make([]Scope, 0, len(scopeNames)-1)
-	for i := 1; i < len(scopeNames); i++ {
-		all = append(all, Scope(i))
-	}
-	return all
-}
+// Scope is one thing that a token may do; the package apitoken lists them. There
+// is no scope for a person's powers: voting, confirming, factors, tokens, people.
+type Scope = apitoken.Scope

@@ -183,6 +183,9 @@ func principalEntity(p Principal) types.Entity {
 			scopes[i] = types.String(s.String())
 		}
 		attrs["scopes"] = types.NewSet(scopes...)
+		if p.Site != "" {
+			attrs["site"] = types.String(p.Site)
+		}
 	case p.Staff != 0:
 		uid = types.NewEntityUID("Staff", types.String(p.Person.String()))
 		attrs["role"] = types.String(p.Staff.String())

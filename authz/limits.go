@@ -9,10 +9,6 @@ const (
 	// MaxClockSkew is how far in the future a step-up's own time may lie before
 	// it is refused: another node's clock may run a little ahead.
 	MaxClockSkew = 2 * time.Second
-	// MaxTokenVolumes is the largest volume restriction of a token.
-	MaxTokenVolumes = 256
-	// MaxTokenLife is the longest life of a token.
-	MaxTokenLife = 400 * 24 * time.Hour
 	// MaxInvitationLife is the longest life of an invitation.
 	MaxInvitationLife = 14 * 24 * time.Hour
 	// MaxEnrolmentLife is the longest life of the ticket with which an account

@@ -95,6 +95,9 @@ type Principal struct {
 	Person PersonID
 	// Token is set for tokens.
 	Token TokenID
+	// Site names the site that a site's token belongs to; such a token has no
+	// tenant and no scopes, and reads ciphertext to replicate it.
+	Site string
 	// System names the job, for a system principal.
 	System string
 	// Tenant is set for members and for tenants' tokens; zero for staff, for
@@ -148,7 +151,7 @@ func (p Principal) WithStepUp(s StepUp) Principal {
 // reaches reports whether a token's volume restriction includes volume. A
 // resource without a volume is outside every restriction.
 func (p Principal) reaches(volume string) bool {
-	if p.AllVolumes {
+	if p.AllVolumes || p.Site != "" {
 		return true
 	}
 	return volume != "" && slices.Contains(p.Volumes, volume)
@@ -161,12 +164,14 @@ func (p Principal) wellFormed() bool {
 	case KindPerson:
 		member := p.Role.String() != "" && p.Staff == 0 && !p.Tenant.IsZero()
 		staff := p.Staff.String() != "" && p.Role == 0 && p.Tenant.IsZero()
-		return !p.Person.IsZero() && p.Token.IsZero() && p.Face.String() != "" && len(p.Scopes) == 0 && (member || staff)
+		return !p.Person.IsZero() && p.Token.IsZero() && p.Face.String() != "" && p.Site == "" && len(p.Scopes) == 0 && (member || staff)
 	case KindToken:
-		return !p.Token.IsZero() && p.Role == 0 && p.Staff == 0 && p.Face == 0 && p.Session == (SessionFacts{})
+		tenants := !p.Tenant.IsZero() && p.Site == "" && len(p.Scopes) > 0
+		sites := p.Tenant.IsZero() && p.Site != "" && len(p.Scopes) == 0
+		return (tenants || sites) && !p.Token.IsZero() && p.Role == 0 && p.Staff == 0 && p.Face == 0 && p.Session == (SessionFacts{})
 	case KindSystem:
 		return p.System != "" && p.Person.IsZero() && p.Token.IsZero() && p.Role == 0 && p.Staff == 0 &&
-			p.Face == 0 && len(p.Scopes) == 0 && p.Session == (SessionFacts{})
+			p.Face == 0 && p.Site == "" && len(p.Scopes) == 0 && p.Session == (SessionFacts{})
 	}
 	return false
 }
