@@ -1,0 +1,169 @@
+package wire
+
+import "time"
+
+// SignIn begins a session with an e-mail address and a password.
+type SignIn struct {
+	Email    string `json:"email" maxLength:"254"`
+	Password string `json:"password" maxLength:"1024"`
+}
+
+// Session says who the caller is and how strongly. The session's secret
+// travels in a cookie only and is never part of a body.
+type Session struct {
+	ID        string    `json:"id"`
+	Person    Person    `json:"person"`
+	Face      string    `json:"face" enum:"portal,console"`
+	Assurance string    `json:"assurance" enum:"password,second-factor"`
+	Enrolled  bool      `json:"enrolled"` // has a second factor at all
+	Methods   []string  `json:"methods"`  // second factors that can be used now: totp, passkey
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+	Address   string    `json:"address,omitempty"`
+	Agent     string    `json:"agent,omitempty"`
+	Current   bool      `json:"current"`
+}
+
+// Person is a member of a tenant or one of the staff.
+type Person struct {
+	ID        string    `json:"id"`
+	Tenant    string    `json:"tenant,omitempty"`
+	Name      string    `json:"name"`
+	Email     string    `json:"email"`
+	Role      string    `json:"role" enum:"owner,operator,viewer,approver,auditor"`
+	Status    string    `json:"status" enum:"invited,active,closed"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// Tenant is a customer organisation.
+type Tenant struct {
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	Status    string    `json:"status"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// CreateTenant makes a tenant and invites its first owner. The operator of the
+// host does it; it gives no power over what the tenant then keeps.
+type CreateTenant struct {
+	Name       string `json:"name" minLength:"1" maxLength:"200"`
+	OwnerName  string `json:"owner_name" minLength:"1" maxLength:"200"`
+	OwnerEmail string `json:"owner_email" format:"email" maxLength:"254"`
+}
+
+// CreatedTenant carries the owner's invitation, shown this once.
+type CreatedTenant struct {
+	Tenant     Tenant     `json:"tenant"`
+	Invitation Invitation `json:"invitation"`
+}
+
+// Invite asks a person in. A member's role is owner, operator or viewer; staff
+// are approver (without a vote until a charter names them) or auditor.
+type Invite struct {
+	Name  string `json:"name" minLength:"1" maxLength:"200"`
+	Email string `json:"email" format:"email" maxLength:"254"`
+	Role  string `json:"role" enum:"owner,operator,viewer,approver,auditor"`
+}
+
+// Invitation is answered once, before ExpiresAt, with its Secret.
+type Invitation struct {
+	Person    Person    `json:"person"`
+	Secret    string    `json:"secret"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// AcceptInvitation sets the password; the answer is a session that can enrol
+// the first second factor and do nothing else.
+type AcceptInvitation struct {
+	Secret   string `json:"secret" maxLength:"256"`
+	Password string `json:"password" maxLength:"1024"`
+}
+
+// Factor is a person's TOTP generator or passkey.
+type Factor struct {
+	ID         string     `json:"id"`
+	Kind       string     `json:"kind" enum:"totp,passkey"`
+	Name       string     `json:"name"`
+	EnrolledAt time.Time  `json:"enrolled_at"`
+	UsableFrom time.Time  `json:"usable_from"` // end of its quarantine
+	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
+	Hardware   bool       `json:"hardware"` // bound to one device
+}
+
+// TOTPEnrolment is shown once; Confirm with a code of it makes it a factor.
+type TOTPEnrolment struct {
+	Secret string `json:"secret"` // base32
+	URL    string `json:"url"`    // otpauth://
+	QR     []byte `json:"qr"`     // PNG
+}
+
+// Code is a TOTP code.
+type Code struct {
+	Code string `json:"code" maxLength:"16"`
+	Name string `json:"name,omitempty" maxLength:"100"`
+}
+
+// PasskeyOptions are the publicKey options for navigator.credentials, as WebAuthn's JSON.
+type PasskeyOptions struct {
+	Ceremony  string `json:"ceremony"`
+	PublicKey any    `json:"public_key"`
+}
+
+// PasskeyAnswer is what the authenticator answered, as WebAuthn's JSON.
+type PasskeyAnswer struct {
+	Ceremony   string `json:"ceremony" maxLength:"256"`
+	Name       string `json:"name,omitempty" maxLength:"100"`
+	Credential any    `json:"credential"`
+}
+
+// StepUp proves presence for one digest: with a TOTP code, or with the answer
+// to the options of /v1/step-up/passkey.
+type StepUp struct {
+	Digest  string         `json:"digest"`
+	Code    string         `json:"code,omitempty" maxLength:"16"`
+	Passkey *PasskeyAnswer `json:"passkey,omitempty"`
+}
+
+// StepUpBegin asks for passkey options bound to one digest.
+type StepUpBegin struct {
+	Digest string `json:"digest"`
+}
+
+// RecoveryCodes are shown once; each works once.
+type RecoveryCodes struct {
+	Codes []string `json:"codes"`
+}
+
+// MintToken makes an API token. It can never hold more than its maker and
+// never votes, confirms, enrols or mints.
+type MintToken struct {
+	Name      string    `json:"name" minLength:"1" maxLength:"100"`
+	Scopes    []string  `json:"scopes" minItems:"1"`
+	Volumes   []string  `json:"volumes,omitempty"` // none: every volume of the tenant
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// Token describes an API token. Secret is set in the answer to MintToken only.
+type Token struct {
+	ID         string     `json:"id"`
+	Name       string     `json:"name"`
+	Scopes     []string   `json:"scopes"`
+	Volumes    []string   `json:"volumes,omitempty"`
+	CreatedBy  string     `json:"created_by"`
+	CreatedAt  time.Time  `json:"created_at"`
+	ExpiresAt  time.Time  `json:"expires_at"`
+	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
+	RevokedAt  *time.Time `json:"revoked_at,omitempty"`
+	Secret     string     `json:"secret,omitempty"`
+}
+
+// ChangePassword changes the caller's own password; all other sessions end.
+type ChangePassword struct {
+	Old string `json:"old" maxLength:"1024"`
+	New string `json:"new" maxLength:"1024"`
+}
+
+// SetRole gives a member another role.
+type SetRole struct {
+	Role string `json:"role" enum:"owner,operator,viewer"`
+}

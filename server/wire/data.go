@@ -1,0 +1,130 @@
+package wire
+
+import "time"
+
+// CreateVolume makes a volume.
+type CreateVolume struct {
+	Name    string `json:"name" minLength:"1" maxLength:"200"`
+	Kind    string `json:"kind" enum:"files,stream"`
+	Profile string `json:"profile,omitempty"` // chunk profile; empty picks the kind's default
+}
+
+// Volume is a named set of primary data.
+type Volume struct {
+	ID        string    `json:"id"`
+	Tenant    string    `json:"tenant"`
+	Name      string    `json:"name"`
+	Kind      string    `json:"kind"`
+	Profile   string    `json:"profile"`
+	CreatedAt time.Time `json:"created_at"`
+	Deleted   bool      `json:"deleted"`
+	Head      int64     `json:"head"` // sequence number of the last commit
+	Files     int64     `json:"files"`
+	Bytes     int64     `json:"bytes"`
+	UndoFrom  time.Time `json:"undo_from"` // every moment since then can be restored
+}
+
+// Entry is one path of a volume or snapshot. Path is UTF-8 where the stored
+// bytes are; where they are not, Path is empty of meaning and PathBase64 is exact.
+type Entry struct {
+	Path       string    `json:"path"`
+	PathBase64 string    `json:"path_base64,omitempty"`
+	Type       string    `json:"type"`
+	Size       int64     `json:"size"`
+	Mode       uint32    `json:"mode"`
+	ModTime    time.Time `json:"mod_time"`
+	Target     string    `json:"target,omitempty"`
+	ETag       string    `json:"etag,omitempty"`
+}
+
+// Entries is a page of a listing. Next is empty on the last page.
+type Entries struct {
+	Entries []Entry `json:"entries"`
+	Next    string  `json:"next,omitempty"`
+}
+
+// Snapshot is an immutable point in time of a volume, with its copies.
+type Snapshot struct {
+	ID      string    `json:"id"`
+	Volume  string    `json:"volume"`
+	Name    string    `json:"name,omitempty"`
+	At      time.Time `json:"at"`
+	TakenAt time.Time `json:"taken_at"`
+	State   string    `json:"state"`
+	Digest  string    `json:"digest,omitempty"`
+	Files   int64     `json:"files"`
+	Bytes   int64     `json:"bytes"`
+	Copies  []Copy    `json:"copies"`
+}
+
+// Copy is one snapshot at one site.
+type Copy struct {
+	Site    string     `json:"site"`
+	State   string     `json:"state"`
+	Since   time.Time  `json:"since"`
+	Proven  *time.Time `json:"proven_at,omitempty"`
+	Suspect bool       `json:"suspect"`
+}
+
+// TakeSnapshot names a snapshot; the name is for people.
+type TakeSnapshot struct {
+	Name string `json:"name,omitempty" maxLength:"200"`
+}
+
+// Restore brings back a snapshot or a moment of the undo window, wholly or
+// below Prefix, into a volume. No byte is copied; the volume's own history goes on.
+type Restore struct {
+	Snapshot string     `json:"snapshot,omitempty"`
+	At       *time.Time `json:"at,omitempty"`
+	Prefix   string     `json:"prefix,omitempty"`
+	Into     string     `json:"into,omitempty"`  // volume; empty is the same volume
+	Exact    bool       `json:"exact,omitempty"` // also delete what the point does not have
+}
+
+// Restored says what a restore brought back.
+type Restored struct {
+	Volume  string `json:"volume"`
+	Files   int64  `json:"files"`
+	Bytes   int64  `json:"bytes"`
+	Deleted int64  `json:"deleted"`
+	Seq     int64  `json:"seq"`
+}
+
+// AskTicket wants a short-lived ticket for the data path of one volume.
+type AskTicket struct {
+	Operations []string `json:"operations" minItems:"1"` // get put delete list
+}
+
+// Ticket is an EdDSA JWT for the data path.
+type Ticket struct {
+	Ticket    string    `json:"ticket"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// Uploaded is the answer to a PUT of one file or stream: it is durable.
+type Uploaded struct {
+	Path   string    `json:"path"`
+	Size   int64     `json:"size"`
+	Stored int64     `json:"stored"` // new bytes in packs
+	ETag   string    `json:"etag"`
+	Seq    int64     `json:"seq"`
+	At     time.Time `json:"at"`
+}
+
+// UploadedTree is the answer to a PUT of a tar stream: all of it is durable.
+type UploadedTree struct {
+	Files   int64     `json:"files"`
+	Entries int64     `json:"entries"`
+	Bytes   int64     `json:"bytes"`
+	Stored  int64     `json:"stored"`
+	Deleted int64     `json:"deleted"`
+	Seq     int64     `json:"seq"`
+	At      time.Time `json:"at"`
+}
+
+// Removed is the answer to a deletion of primary data.
+type Removed struct {
+	Files       int64     `json:"files"`
+	Recoverable time.Time `json:"recoverable_until"` // by the undo window; snapshots stay longer
+	Seq         int64     `json:"seq"`
+}

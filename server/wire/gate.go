@@ -1,0 +1,218 @@
+package wire
+
+import "time"
+
+// AskRequest drafts a request for a gated action. A draft binds nobody; a
+// person confirms it with a second factor used for exactly its statement.
+type AskRequest struct {
+	Action  string            `json:"action"`
+	Tenant  string            `json:"tenant,omitempty"`  // staff only: for whom
+	Copies  []CopyRef         `json:"copies,omitempty"`  // delete-copies
+	Subject string            `json:"subject,omitempty"` // other actions: whom or what it is about
+	Facts   map[string]string `json:"facts,omitempty"`   // other actions: what it asks for
+	Charter string            `json:"charter,omitempty"` // change-charter: the next charter's text
+	Reason  string            `json:"reason" minLength:"1" maxLength:"500"`
+}
+
+// CopyRef names a copy. An empty site means every copy of the snapshot.
+type CopyRef struct {
+	Snapshot string `json:"snapshot"`
+	Site     string `json:"site,omitempty"`
+}
+
+// Request is a request for a gated action with all that was said about it.
+type Request struct {
+	ID           string           `json:"id"`
+	Tenant       string           `json:"tenant,omitempty"`
+	Action       string           `json:"action"`
+	State        string           `json:"state"` // draft, open, cooling, executing, tombstoned, erased, denied, expired, cancelled, restored, done
+	Reason       string           `json:"reason"`
+	Requester    Actor            `json:"requester"`
+	OpenedAt     time.Time        `json:"opened_at"`
+	VoteUntil    time.Time        `json:"vote_until"`
+	ExecuteUntil time.Time        `json:"execute_until"`
+	Digest       string           `json:"digest"`
+	Fingerprint  string           `json:"fingerprint"`
+	Statement    string           `json:"statement"` // the header, exactly as it is signed
+	BodyLines    int              `json:"body_lines"`
+	Impact       *Impact          `json:"impact,omitempty"`
+	Need         Need             `json:"need"`
+	Votes        []Vote           `json:"votes"`
+	Timer        *Timer           `json:"timer,omitempty"`
+	Blocked      []string         `json:"blocked,omitempty"` // why nothing happens now, in words
+	Confirm      *StepUpChallenge `json:"confirm,omitempty"` // drafts: what to prove presence for
+}
+
+// Actor is who did something.
+type Actor struct {
+	Kind string `json:"kind"`
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Team string `json:"team,omitempty"`
+}
+
+// Need is what the charter demands for a request, surcharges included.
+type Need struct {
+	Approvals   int      `json:"approvals"`
+	Teams       int      `json:"teams"`
+	Hardware    int      `json:"hardware"`
+	Independent int      `json:"independent"`
+	Got         int      `json:"got"`
+	Surcharges  []string `json:"surcharges,omitempty"`
+}
+
+// Vote is one approver's decision.
+type Vote struct {
+	Approver Actor     `json:"approver"`
+	Decision string    `json:"decision" enum:"approve,deny"`
+	Method   string    `json:"method"`
+	At       time.Time `json:"at"`
+	Counts   bool      `json:"counts"`
+	Why      string    `json:"why,omitempty"`
+}
+
+// Timer is an accrued duration: it counts only while clocks agree and nothing stops it.
+type Timer struct {
+	Of      string  `json:"of"` // cooling or grace
+	Seconds float64 `json:"seconds"`
+	Accrued float64 `json:"accrued"`
+	Stopped string  `json:"stopped,omitempty"`
+}
+
+// Impact is what would be gone.
+type Impact struct {
+	Copies  int            `json:"copies"`
+	Bytes   int64          `json:"bytes"`
+	Files   int64          `json:"files"`
+	Frees   int64          `json:"frees"` // bytes that no other snapshot, undo moment or live file needs
+	Volumes []VolumeImpact `json:"volumes"`
+}
+
+// VolumeImpact is the part of an impact that concerns one volume.
+type VolumeImpact struct {
+	Volume     string     `json:"volume"`
+	Name       string     `json:"name"`
+	Copies     int        `json:"copies"`
+	NewestLeft *time.Time `json:"newest_left,omitempty"` // newest restore point that remains; nil: none
+	LastCopies []string   `json:"last_copies,omitempty"` // snapshots whose last proven copy this is
+}
+
+// CastVote decides: with a TOTP code where the charter allows, or with the
+// answer to the options of the vote's begin call.
+type CastVote struct {
+	Decision string         `json:"decision" enum:"approve,deny"`
+	Reason   string         `json:"reason,omitempty" maxLength:"500"`
+	Code     string         `json:"code,omitempty" maxLength:"16"`
+	Passkey  *PasskeyAnswer `json:"passkey,omitempty"`
+}
+
+// BeginVote asks for passkey options for one decision.
+type BeginVote struct {
+	Decision string `json:"decision" enum:"approve,deny"`
+}
+
+// VoteOptions carry the passkey options and what exactly will be signed.
+type VoteOptions struct {
+	PasskeyOptions
+	Nonce  string `json:"nonce"`
+	Digest string `json:"digest"`
+}
+
+// PlaceHold asks that nothing of a target can be deleted or reclaimed.
+type PlaceHold struct {
+	Volume   string `json:"volume,omitempty"`
+	Snapshot string `json:"snapshot,omitempty"` // neither: the whole tenant
+	Tenant   string `json:"tenant,omitempty"`   // staff only
+	Reason   string `json:"reason" minLength:"1" maxLength:"500"`
+}
+
+// Hold protects a tenant, volume or snapshot until a quorum releases it.
+type Hold struct {
+	ID         string     `json:"id"`
+	Tenant     string     `json:"tenant"`
+	Volume     string     `json:"volume,omitempty"`
+	Snapshot   string     `json:"snapshot,omitempty"`
+	Reason     string     `json:"reason"`
+	By         Actor      `json:"by"`
+	PlacedAt   time.Time  `json:"placed_at"`
+	ReleasedAt *time.Time `json:"released_at,omitempty"`
+}
+
+// PlaceFreeze stops everything destructive for a tenant, or everywhere.
+type PlaceFreeze struct {
+	Everywhere bool   `json:"everywhere,omitempty"` // approvers only
+	Tenant     string `json:"tenant,omitempty"`     // staff only
+	Lockdown   bool   `json:"lockdown,omitempty"`   // owners: also revoke young sessions, tokens and factors
+	Reason     string `json:"reason" minLength:"1" maxLength:"500"`
+}
+
+// Freeze is in force until a quorum lifts it.
+type Freeze struct {
+	ID       string     `json:"id"`
+	Tenant   string     `json:"tenant,omitempty"` // empty: everywhere
+	Reason   string     `json:"reason"`
+	By       Actor      `json:"by"`
+	At       time.Time  `json:"at"`
+	LiftedAt *time.Time `json:"lifted_at,omitempty"`
+}
+
+// Charter is the constitution in force or an earlier one.
+type Charter struct {
+	Number    int64     `json:"number"`
+	Hash      string    `json:"hash"`
+	Purpose   string    `json:"purpose"`
+	Text      string    `json:"text"`
+	InForceAt time.Time `json:"in_force_at"`
+}
+
+// Ceremony is the state of the genesis ceremony.
+type Ceremony struct {
+	State   string  `json:"state"` // none, signing, sealed
+	Text    string  `json:"text,omitempty"`
+	Hash    string  `json:"hash,omitempty"`
+	Missing []Actor `json:"missing,omitempty"`
+	Signed  []Actor `json:"signed,omitempty"`
+}
+
+// ProposeGenesis drafts charter number 1. The service completes it with the
+// approvers' enrolled keys and its own.
+type ProposeGenesis struct {
+	Purpose    string            `json:"purpose" enum:"production,demo"`
+	Approvers  []GenesisApprover `json:"approvers"`
+	Recipients []string          `json:"recipients"`      // age recipients of the recovery keys
+	Lines      map[string]string `json:"lines,omitempty"` // charter lines that differ from the defaults of the purpose
+}
+
+// GenesisApprover puts a staff member into a team.
+type GenesisApprover struct {
+	Person string `json:"person"`
+	Team   string `json:"team"`
+}
+
+// LogEntry is a leaf with its body, for those who may read it.
+type LogEntry struct {
+	Index int64     `json:"index"`
+	Kind  string    `json:"kind"`
+	At    time.Time `json:"at"`
+	Leaf  string    `json:"leaf"`
+	Salt  string    `json:"salt,omitempty"`
+	Body  string    `json:"body,omitempty"`
+}
+
+// LogEntries is a page of the log.
+type LogEntries struct {
+	Entries []LogEntry `json:"entries"`
+	Next    string     `json:"next,omitempty"`
+}
+
+// LogProof shows that a leaf is in the log: an inclusion proof against a signed checkpoint.
+type LogProof struct {
+	Index      int64  `json:"index"`
+	Checkpoint string `json:"checkpoint"`
+	Proof      string `json:"proof"`
+}
+
+// Reason says why.
+type Reason struct {
+	Reason string `json:"reason" minLength:"1" maxLength:"500"`
+}
