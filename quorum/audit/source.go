@@ -127,9 +127,12 @@ type sourceHashes struct {
 }
 
 func (s sourceHashes) ReadHashes(ctx context.Context, indexes []int64) ([]Hash, error) {
-	r := tlog.TileHashReader(tlog.Tree{N: s.c.Size, Hash: s.c.Root}, tileReader{ctx, s.src})
-	hs, err := r.ReadHashes(indexes)
-	if err != nil {
+	tiles := &tileReader{ctx: ctx, src: s.src}
+	hs, err := tlog.TileHashReader(tlog.Tree{N: s.c.Size, Hash: s.c.Root}, tiles).ReadHashes(indexes)
+	switch {
+	case tiles.err != nil: // an unreachable source is no proof of a lie
+		return nil, tiles.err
+	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrContent, err)
 	}
 	return hs, nil
@@ -139,21 +142,23 @@ func (s sourceHashes) ReadHashes(ctx context.Context, indexes []int64) ([]Hash, 
 type tileReader struct {
 	ctx context.Context
 	src Source
+	err error // the first failed fetch
 }
 
-func (r tileReader) Height() int { return TileHeight }
+func (r *tileReader) Height() int { return TileHeight }
 
-func (r tileReader) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
+func (r *tileReader) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	out := make([][]byte, len(tiles))
 	for i, t := range tiles {
 		path := Tile{Level: t.L, Index: t.N, Width: t.W}.Path()
 		data, err := r.src.Tile(r.ctx, path)
 		if err != nil {
-			return nil, fmt.Errorf("audit: fetch %s: %w", path, err)
+			r.err = fmt.Errorf("audit: fetch %s: %w", path, err)
+			return nil, r.err
 		}
 		out[i] = data
 	}
 	return out, nil
 }
 
-func (r tileReader) SaveTiles([]tlog.Tile, [][]byte) {}
+func (r *tileReader) SaveTiles([]tlog.Tile, [][]byte) {}

@@ -144,4 +144,3 @@ func bundleAt(index, size int64) Tile {
 	n := index / TileWidth
 	return Tile{Level: EntriesLevel, Index: n, Width: int(min(size-n*TileWidth, TileWidth))}
 }
-

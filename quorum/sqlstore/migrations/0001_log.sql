@@ -1,4 +1,5 @@
--- The transparency log. Rows are only ever inserted, but for log_head and the cosigned text of a checkpoint.
+-- The transparency log. Rows are only ever inserted, but for the head and for a cosignature that a newer one by the same
+-- key replaces. A checkpoint has no extension lines, so its text is a function of its size, and a cosignature belongs to it.
 
 -- +goose Up
 CREATE TABLE log_head (
@@ -28,18 +29,18 @@ CREATE TABLE log_hashes (
 );
 
 CREATE TABLE log_checkpoints (
-    size   BIGINT PRIMARY KEY CHECK (size >= 0),
-    root   BYTEA  NOT NULL,
-    signed BYTEA  NOT NULL,
-    at     BIGINT NOT NULL
+    size BIGINT PRIMARY KEY CHECK (size >= 0),
+    root BYTEA  NOT NULL,
+    note BYTEA  NOT NULL,
+    at   BIGINT NOT NULL
 );
 
 CREATE TABLE log_cosignatures (
-    size     BIGINT NOT NULL REFERENCES log_checkpoints (size),
-    witness  TEXT   NOT NULL,
-    line     TEXT   NOT NULL,
-    at       BIGINT NOT NULL,
-    PRIMARY KEY (size, witness)
+    size   BIGINT NOT NULL REFERENCES log_checkpoints (size),
+    signer TEXT   NOT NULL,
+    line   TEXT   NOT NULL,
+    at     BIGINT NOT NULL,
+    PRIMARY KEY (size, signer)
 );
 
 -- +goose Down
