@@ -276,7 +276,7 @@ func TestT10_EveryBitCounts(t *testing.T) {
 			}
 		}
 	}
-	for _, bad := range []string{text + "=", text + ".", text + "\n", " " + text, strings.Repeat("a", ticket.MaxTicket+1)} {
+	for _, bad := range []string{text + "=", text + ".", text + "\n", text[:9] + "\r\n" + text[9:], " " + text, strings.Repeat("a", ticket.MaxTicket+1)} {
 		if _, err := r.verifier.Verify(bad); !errors.Is(err, ticket.ErrInvalid) {
 			t.Fatal(err)
 		}
