@@ -64,6 +64,9 @@ type StepUp struct {
 	Quarantined bool
 	// First says that the factor is the first of its account, enrolled by invitation.
 	First bool
+	// Evidence is the proof in the form that a warrant carries, for the use case
+	// that needs it; opaque here.
+	Evidence string
 }
 
 // SessionFacts is what a session has shown. The zero value has shown nothing.

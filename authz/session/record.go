@@ -38,6 +38,7 @@ type recordedStepUp struct {
 	Factor      authz.FactorID `json:"k,omitzero"`
 	Quarantined bool           `json:"q,omitempty"`
 	First       bool           `json:"fi,omitempty"`
+	Evidence    string         `json:"ev,omitempty"`
 }
 
 func micros(t time.Time) int64 {
@@ -62,7 +63,7 @@ func encode(s Session) ([]byte, error) {
 		Quarantined: s.Quarantined, First: s.First, HasFactor: s.HasFactor, Client: s.Client,
 	}
 	if u := s.StepUp; u.Method != 0 {
-		r.StepUp = &recordedStepUp{hex.EncodeToString(u.Digest[:]), micros(u.At), u.Method.String(), u.Factor, u.Quarantined, u.First}
+		r.StepUp = &recordedStepUp{hex.EncodeToString(u.Digest[:]), micros(u.At), u.Method.String(), u.Factor, u.Quarantined, u.First, u.Evidence}
 	}
 	return json.Marshal(r)
 }
@@ -96,7 +97,7 @@ func decode(b []byte) (Session, error) {
 		if err != nil || len(d) != len(s.StepUp.Digest) {
 			return Session{}, ErrNone
 		}
-		s.StepUp = authz.StepUp{At: fromMicros(u.At), Factor: u.Factor, Quarantined: u.Quarantined, First: u.First}
+		s.StepUp = authz.StepUp{At: fromMicros(u.At), Factor: u.Factor, Quarantined: u.Quarantined, First: u.First, Evidence: u.Evidence}
 		copy(s.StepUp.Digest[:], d)
 		if s.StepUp.Method, err = authz.ParseMethod(u.Method); err != nil {
 			return Session{}, ErrNone
