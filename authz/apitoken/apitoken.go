@@ -101,24 +101,21 @@ func Parse(s string) (Token, error) {
 	if len(s) != tokenLen || !strings.HasPrefix(s, Prefix) {
 		return Token{}, ErrMalformed
 	}
-	id, secret, sum := s[len(Prefix):len(Prefix)+idLen], s[len(Prefix)+idLen:], ""
-	if secret[0] != '_' || secret[1+secretText] != '_' {
+	parts := strings.Split(s[len(Prefix):], "_")
+	if len(parts) != 3 {
 		return Token{}, ErrMalformed
 	}
-	secret, sum = secret[1:1+secretText], secret[2+secretText:]
-	if sum != checksum(s[:len(s)-sumText-1]) {
-		return Token{}, ErrMalformed
-	}
-	t := Token{id: idPrefix + id}
+	t := Token{id: idPrefix + parts[0]}
 	if !validID(t.id) {
 		return Token{}, ErrMalformed
 	}
-	raw, err := crockford.DecodeString(secret)
+	raw, err := crockford.DecodeString(parts[1])
 	if err != nil || len(raw) != secretLen {
 		return Token{}, ErrMalformed
 	}
 	copy(t.secret[:], raw)
-	// The last character carries unused bits: only their zero spelling counts.
+	// Rendering again checks the checksum and the spelling: the last character
+	// of the secret carries unused bits, and only their zero form counts.
 	if t.Reveal() != s {
 		return Token{}, ErrMalformed
 	}

@@ -207,6 +207,49 @@ func TestRegistrationIsBoundToPersonTimeAndPurpose(t *testing.T) {
 	}
 }
 
+func TestRegistrationWithAnAttestationStatement(t *testing.T) {
+	r := newRig(t, 0)
+	r.device.Behave(softkey.Behaviour{SelfAttest: true, Synced: true})
+	options, c, err := r.party.BeginRegistration(r.user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := r.device.Create(origin, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := r.party.FinishRegistration(r.user, c, response)
+	if err != nil || got.AttestationFormat != "packed" || got.DeviceBound() {
+		t.Fatal(got, err)
+	}
+	// The statement signs this client data and no other.
+	options, c, err = r.party.BeginRegistration(passkey.User{Handle: []byte("handle-1"), Name: "ann"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.device = softkey.New()
+	r.device.Behave(softkey.Behaviour{SelfAttest: true})
+	if response, err = r.device.Create(origin, options); err != nil {
+		t.Fatal(err)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(response, &fields); err != nil {
+		t.Fatal(err)
+	}
+	inner := fields["response"].(map[string]any)
+	client, err := base64.RawURLEncoding.DecodeString(inner["clientDataJSON"].(string))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner["clientDataJSON"] = base64.RawURLEncoding.EncodeToString(append([]byte(" "), client...))
+	if response, err = json.Marshal(fields); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.party.FinishRegistration(r.user, c, response); !errors.Is(err, passkey.ErrSignature) {
+		t.Fatal(err)
+	}
+}
+
 func TestAssertionReturnsEvidenceThatStandsAlone(t *testing.T) {
 	r := newRig(t, 2)
 	ch := challengeFor("approve 1")

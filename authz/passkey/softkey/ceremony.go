@@ -89,7 +89,15 @@ func (d *Device) Create(origin string, options []byte) ([]byte, error) {
 	}
 	attested := binary.BigEndian.AppendUint16(bytes.Clone(AAGUID[:]), uint16(len(k.id)))
 	attested = append(append(attested, k.id...), k.cose()...)
-	object, err := canonical.Marshal(map[string]any{"fmt": "none", "attStmt": map[string]any{}, "authData": d.authData(k, attested)})
+	auth, format, statement := d.authData(k, attested), "none", map[string]any{}
+	if d.behaviour.SelfAttest {
+		signature, err := k.over(auth, client)
+		if err != nil {
+			return nil, err
+		}
+		format, statement = "packed", map[string]any{"alg": -7, "sig": signature}
+	}
+	object, err := canonical.Marshal(map[string]any{"fmt": format, "attStmt": statement, "authData": auth})
 	if err != nil {
 		return nil, fmt.Errorf("softkey: %w", err)
 	}

@@ -59,6 +59,9 @@ type Behaviour struct {
 	RPID string
 	// CrossOrigin says that the page was framed by another origin.
 	CrossOrigin bool
+	// SelfAttest makes new credentials come with packed self attestation, as
+	// many security keys do, in place of none.
+	SelfAttest bool
 	// FrozenCounter keeps the signature counter where it is.
 	FrozenCounter bool
 }
@@ -169,13 +172,22 @@ func (d *Device) sign(k *key, origin, challenge string) (passkey.Evidence, error
 		k.counter++
 	}
 	auth := d.authData(k, nil)
+	signature, err := k.over(auth, client)
+	if err != nil {
+		return passkey.Evidence{}, err
+	}
+	return passkey.Evidence{CredentialID: bytes.Clone(k.id), ClientDataJSON: client, AuthenticatorData: auth, Signature: signature}, nil
+}
+
+// over signs authenticator data and the hash of client data.
+func (k *key) over(auth, client []byte) ([]byte, error) {
 	clientHash := sha256.Sum256(client)
 	digest := sha256.Sum256(append(bytes.Clone(auth), clientHash[:]...))
 	signature, err := ecdsa.SignASN1(rand.Reader, k.private, digest[:])
 	if err != nil {
-		return passkey.Evidence{}, fmt.Errorf("softkey: %w", err)
+		return nil, fmt.Errorf("softkey: %w", err)
 	}
-	return passkey.Evidence{CredentialID: bytes.Clone(k.id), ClientDataJSON: client, AuthenticatorData: auth, Signature: signature}, nil
+	return signature, nil
 }
 
 // clientData is CollectedClientData (WebAuthn section 5.8.1).
