@@ -74,15 +74,10 @@ func (d *differ) site(s, t Site) {
 	d.text(at+"cooling", plain.Duration(s.Cooling), plain.Duration(t.Cooling), t.Cooling < s.Cooling)
 	d.text(at+"grace", plain.Duration(s.Grace), plain.Duration(t.Grace), t.Grace < s.Grace)
 	d.text(at+"last-extra", plain.Duration(s.LastExtra), plain.Duration(t.LastExtra), t.LastExtra < s.LastExtra)
-	more(d, at+"request-copies", t.Caps.RequestCopies, s.Caps.RequestCopies, decimal)
-	more(d, at+"request-bytes", t.Caps.RequestBytes, s.Caps.RequestBytes, decimal)
-	more(d, at+"day-copies", t.Caps.DayCopies, s.Caps.DayCopies, decimal)
-	more(d, at+"day-bytes", t.Caps.DayBytes, s.Caps.DayBytes, decimal)
-	for i := range d.out { // caps were compared the other way round, since there more is weaker
-		if w := strings.TrimPrefix(d.out[i].What, at); w == "request-copies" || w == "request-bytes" || w == "day-copies" || w == "day-bytes" {
-			d.out[i].From, d.out[i].To = d.out[i].To, d.out[i].From
-		}
-	}
+	d.text(at+"request-copies", decimal(s.Caps.RequestCopies), decimal(t.Caps.RequestCopies), t.Caps.RequestCopies > s.Caps.RequestCopies)
+	d.text(at+"request-bytes", decimal(s.Caps.RequestBytes), decimal(t.Caps.RequestBytes), t.Caps.RequestBytes > s.Caps.RequestBytes)
+	d.text(at+"day-copies", decimal(s.Caps.DayCopies), decimal(t.Caps.DayCopies), t.Caps.DayCopies > s.Caps.DayCopies)
+	d.text(at+"day-bytes", decimal(s.Caps.DayBytes), decimal(t.Caps.DayBytes), t.Caps.DayBytes > s.Caps.DayBytes)
 }
 
 // lines compares people, keys and addresses as lines of text. Every change of who may speak, on either side, is shown as a
