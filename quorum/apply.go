@@ -157,7 +157,7 @@ func (s *State) open(e Opened) error {
 func (s *State) reachable() int {
 	n := 0
 	for _, a := range s.Roster {
-		if s.mayApprove(a) == nil {
+		if s.mayApprove(a, s.VoteUntil) == nil {
 			n++
 		}
 	}
@@ -209,7 +209,7 @@ func (s *State) vote(e VoteCast) error {
 	if slices.ContainsFunc(s.Votes, func(v Vote) bool { return v.Person == e.Person }) {
 		return ErrAlreadyVoted // who could not deny their own cause does not approve it either
 	}
-	if err := s.mayApprove(a); err != nil {
+	if err := s.mayApprove(a, e.At); err != nil {
 		return err
 	}
 	if err := s.admits(e.Method); err != nil {

@@ -76,7 +76,7 @@ func (s State) Tally() Tally {
 	people, teams := map[string]bool{}, map[string]bool{}
 	for _, v := range s.Votes {
 		a, ok := s.approver(v.Person)
-		if v.Decision != Approve || !ok || people[v.Person] || s.mayApprove(a) != nil || s.admits(v.Method) != nil {
+		if v.Decision != Approve || !ok || people[v.Person] || s.mayApprove(a, v.At) != nil || s.admits(v.Method) != nil {
 			continue
 		}
 		people[v.Person] = true
@@ -171,13 +171,14 @@ func (s State) sameParty(person string) bool {
 	return person == s.Requester || person == s.Drafter || slices.Contains(s.Excluded, person)
 }
 
-func (s State) mayApprove(a Approver) error {
+// mayApprove holds the charter's rule: in before the request was opened, and past the quarantine when voting.
+func (s State) mayApprove(a Approver, at time.Time) error {
 	switch {
 	case a.Suspended:
 		return ErrNotApprover
 	case s.sameParty(a.Person):
 		return ErrRequesterVotes
-	case a.Admitted.IsZero() || a.Admitted.Add(s.Requirement.Quarantine).After(s.OpenedAt):
+	case a.Admitted.IsZero() || !a.Admitted.Before(s.OpenedAt) || at.Before(a.Admitted.Add(s.Requirement.Quarantine)):
 		return ErrQuarantine
 	}
 	return nil
