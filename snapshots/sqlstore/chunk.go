@@ -1,0 +1,194 @@
+package sqlstore
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"maps"
+	"slices"
+
+	"holdfast/internal/sqldb"
+	"holdfast/snapshots"
+	"holdfast/snapshots/chunk"
+	"holdfast/snapshots/key"
+)
+
+const chunkColumns = `SELECT c.id, c.frame_hash, c.kind, c.pack, c.pos, c.length, c.plain_len, c.key_no FROM chunks c `
+
+func scanLocation(r scanner) (l snapshots.Location, err error) {
+	var id, hash []byte
+	var kind, length, keyNo int64
+	if err := r.Scan(&id, &hash, &kind, &l.Pack, &l.Pos, &length, &l.PlainLen, &keyNo); err != nil {
+		return l, notFound(err)
+	}
+	l.Child.Kind, l.Child.Length, l.Child.Key = chunk.Kind(kind), uint32(length), key.Number(keyNo)
+	err = errors.Join(fixed(l.Child.ID[:], id), fixed(l.Child.Hash[:], hash))
+	return l, err
+}
+
+// FindChunk implements snapshots.ChunkStore.
+func (*Store) FindChunk(ctx context.Context, tx *sqldb.Tx, tenant string, id chunk.ID) (snapshots.Location, error) {
+	return scanLocation(tx.QueryRow(ctx, chunkColumns+`WHERE c.tenant = $1 AND c.id = $2 AND NOT EXISTS (
+		SELECT 1 FROM condemned d WHERE d.tenant = c.tenant AND d.id = c.id AND d.frame_hash = c.frame_hash) ORDER BY c.frame_hash LIMIT 1`, tenant, id[:]))
+}
+
+// Locate implements snapshots.ChunkStore.
+func (*Store) Locate(ctx context.Context, tx *sqldb.Tx, tenant string, keys []snapshots.ChunkKey) ([]snapshots.Location, error) {
+	want := make(map[snapshots.ChunkKey]bool, len(keys))
+	for _, k := range keys {
+		want[k] = true
+	}
+	var out []snapshots.Location
+	for at := 0; at < len(keys); at += batchIn {
+		n := min(batchIn, len(keys)-at)
+		args := []any{tenant}
+		for _, k := range keys[at : at+n] {
+			args = append(args, k.ID[:])
+		}
+		rows, err := tx.Query(ctx, chunkColumns+`WHERE c.tenant = $1 AND c.id IN `+in(2, n), args...)
+		found, err := collect(rows, err, func(r *sql.Rows) (snapshots.Location, error) { return scanLocation(r) })
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range found {
+			k := snapshots.ChunkKey{ID: l.Child.ID, Hash: l.Child.Hash}
+			if want[k] {
+				delete(want, k)
+				out = append(out, l)
+			}
+		}
+	}
+	return out, nil
+}
+
+// InsertFrames implements snapshots.ChunkStore.
+func (*Store) InsertFrames(ctx context.Context, tx *sqldb.Tx, tenant string, frames []snapshots.Frame) ([]snapshots.Frame, error) {
+	by := make(map[snapshots.ChunkKey]snapshots.Frame, len(frames))
+	for _, f := range frames {
+		by[snapshots.ChunkKey{ID: f.Child.ID, Hash: f.Child.Hash}] = f
+	}
+	keys := sorted(by)
+	var out []snapshots.Frame
+	for at := 0; at < len(keys); at += batchRows {
+		n := min(batchRows, len(keys)-at)
+		args := make([]any, 0, n*9)
+		for _, k := range keys[at : at+n] {
+			l := by[k].Location
+			args = append(args, tenant, k.ID[:], k.Hash[:], int64(l.Child.Kind), l.Pack, l.Pos, int64(l.Child.Length), l.PlainLen, int64(l.Child.Key))
+		}
+		rows, err := tx.Query(ctx, `INSERT INTO chunks (tenant, id, frame_hash, kind, pack, pos, length, plain_len, key_no) VALUES `+values(n, 9)+
+			` ON CONFLICT (tenant, id, frame_hash) DO NOTHING RETURNING id, frame_hash`, args...)
+		inserted, err := collect(rows, err, scanKey)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range inserted {
+			out = append(out, by[k])
+		}
+	}
+	return out, nil
+}
+
+func scanKey(r *sql.Rows) (k snapshots.ChunkKey, err error) {
+	var id, hash []byte
+	if err := r.Scan(&id, &hash); err != nil {
+		return k, err
+	}
+	err = errors.Join(fixed(k.ID[:], id), fixed(k.Hash[:], hash))
+	return k, err
+}
+
+// sorted gives the keys one order everywhere, so that two transactions never wait for each other crosswise.
+func sorted[V any](m map[snapshots.ChunkKey]V) []snapshots.ChunkKey {
+	return slices.SortedFunc(maps.Keys(m), func(a, b snapshots.ChunkKey) int {
+		if c := bytes.Compare(a.ID[:], b.ID[:]); c != 0 {
+			return c
+		}
+		return bytes.Compare(a.Hash[:], b.Hash[:])
+	})
+}
+
+// AddRefs implements snapshots.ChunkStore.
+func (*Store) AddRefs(ctx context.Context, tx *sqldb.Tx, tenant string, edges map[snapshots.ChunkKey]int64) error {
+	keys := sorted(edges)
+	for at := 0; at < len(keys); at += batchIn {
+		part := keys[at:min(at+batchIn, len(keys))]
+		args := []any{tenant}
+		for _, k := range part {
+			args = append(args, k.ID[:])
+		}
+		list := in(2, len(part))
+		rows, err := tx.Query(ctx, `SELECT id, frame_hash FROM chunks WHERE tenant = $1 AND id IN `+list, args...)
+		there, err := collect(rows, err, scanKey)
+		if err != nil {
+			return err
+		}
+		have := make(map[snapshots.ChunkKey]bool, len(there))
+		for _, k := range there {
+			have[k] = true
+		}
+		for _, k := range part {
+			if !have[k] {
+				return snapshots.ErrChunkGone
+			}
+		}
+		rows, err = tx.Query(ctx, `SELECT id, frame_hash FROM condemned WHERE tenant = $1 AND id IN `+list, args...)
+		condemned, err := collect(rows, err, scanKey)
+		if err != nil {
+			return err
+		}
+		for _, k := range condemned {
+			if _, needed := edges[k]; !needed {
+				continue
+			}
+			if _, err := tx.Exec(ctx, `DELETE FROM condemned WHERE tenant = $1 AND id = $2 AND frame_hash = $3`, tenant, k.ID[:], k.Hash[:]); err != nil {
+				return err
+			}
+		}
+	}
+	return insert(ctx, tx, `INSERT INTO refs (tenant, id, frame_hash, refs)`,
+		`ON CONFLICT (tenant, id, frame_hash) DO UPDATE SET refs = refs.refs + excluded.refs`, 4, len(keys), func(i int) []any {
+			return []any{tenant, keys[i].ID[:], keys[i].Hash[:], edges[keys[i]]}
+		})
+}
+
+// InsertPack implements snapshots.ChunkStore; a pack that is there stays as it is.
+func (*Store) InsertPack(ctx context.Context, tx *sqldb.Tx, tenant string, p snapshots.PackID, lease snapshots.LeaseID, at int64) error {
+	_, err := tx.Exec(ctx, `INSERT INTO packs (id, tenant, lease, created_at) VALUES ($1,$2,$3,$4) ON CONFLICT (id) DO NOTHING`, p, tenant, lease, at)
+	return err
+}
+
+// InsertPackEnd implements snapshots.ChunkStore; an end that is there stays.
+func (*Store) InsertPackEnd(ctx context.Context, tx *sqldb.Tx, p snapshots.PackID, size, at int64) error {
+	_, err := tx.Exec(ctx, `INSERT INTO pack_ends (pack, size, at) VALUES ($1,$2,$3) ON CONFLICT (pack) DO NOTHING`, p, size, at)
+	return err
+}
+
+// OpenPacks implements snapshots.ChunkStore.
+func (*Store) OpenPacks(ctx context.Context, tx *sqldb.Tx, renewedSince int64, limit int) ([]snapshots.OpenPack, error) {
+	rows, err := tx.Query(ctx, `SELECT p.id, p.tenant FROM packs p WHERE NOT EXISTS (SELECT 1 FROM pack_ends e WHERE e.pack = p.id)
+		AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.id = p.lease AND l.renewed_at >= $1) ORDER BY p.id LIMIT $2`, renewedSince, limit)
+	return collect(rows, err, func(r *sql.Rows) (p snapshots.OpenPack, err error) { err = r.Scan(&p.Pack, &p.Tenant); return p, err })
+}
+
+// InsertJournal implements snapshots.ChunkStore.
+func (*Store) InsertJournal(ctx context.Context, tx *sqldb.Tx, r snapshots.JournalRow) error {
+	_, err := tx.Exec(ctx, `INSERT INTO journal (volume, number, first_seq, last_seq, tenant, id, frame_hash) VALUES ($1,$2,$3,$4,$5,$6,$7)`,
+		r.Volume, r.Number, r.FirstSeq, r.LastSeq, r.Tenant, r.Frame.ID[:], r.Frame.Hash[:])
+	return err
+}
+
+// Journal implements snapshots.ChunkStore.
+func (*Store) Journal(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID, after int64, limit int) ([]snapshots.JournalRow, error) {
+	rows, err := tx.Query(ctx, `SELECT volume, number, first_seq, last_seq, tenant, id, frame_hash FROM journal
+		WHERE volume = $1 AND number > $2 ORDER BY number LIMIT $3`, v, after, limit)
+	return collect(rows, err, func(r *sql.Rows) (j snapshots.JournalRow, err error) {
+		var id, hash []byte
+		if err := r.Scan(&j.Volume, &j.Number, &j.FirstSeq, &j.LastSeq, &j.Tenant, &id, &hash); err != nil {
+			return j, err
+		}
+		err = errors.Join(fixed(j.Frame.ID[:], id), fixed(j.Frame.Hash[:], hash))
+		return j, err
+	})
+}

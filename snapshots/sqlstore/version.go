@@ -1,0 +1,168 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"strconv"
+
+	"holdfast/internal/sqldb"
+	"holdfast/snapshots"
+	"holdfast/snapshots/stream"
+)
+
+const versionColumns = `SELECT volume, path, born, died, type, meta, size, etag, recipe FROM versions `
+
+func scanVersion(r scanner) (v snapshots.Version, err error) {
+	var path, meta, etag, recipe []byte
+	var kind int64
+	if err := r.Scan(&v.Volume, &path, &v.Born, &v.Died, &kind, &meta, &v.Size, &etag, &recipe); err != nil {
+		return v, notFound(err)
+	}
+	v.Path, v.Type = string(path), snapshots.Type(kind)
+	if v.Meta, err = snapshots.ParseMeta(meta); err != nil {
+		return v, err
+	}
+	if v.Recipe, err = stream.ParseRecipe(recipe); err != nil {
+		return v, err
+	}
+	err = fixed(v.ETag[:], etag)
+	return v, err
+}
+
+// InsertVersions implements snapshots.VersionStore.
+func (*Store) InsertVersions(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID, born int64, entries []snapshots.Entry) error {
+	return insert(ctx, tx, `INSERT INTO versions (volume, path, born, died, type, meta, size, etag, recipe)`, ``, 9, len(entries), func(i int) []any {
+		e := entries[i]
+		return []any{v, []byte(e.Path), born, int64(snapshots.Live), int64(e.Type), e.Meta.Render(), e.Size, e.ETag[:], e.Recipe.Render()}
+	})
+}
+
+// EndVersions implements snapshots.VersionStore.
+func (*Store) EndVersions(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID, seq int64, paths []string) (files, bytes int64, err error) {
+	for at := 0; at < len(paths); at += batchIn {
+		n := min(batchIn, len(paths)-at)
+		args := []any{seq, v}
+		for _, p := range paths[at : at+n] {
+			args = append(args, []byte(p))
+		}
+		rows, err := tx.Query(ctx, `UPDATE versions SET died = $1 WHERE volume = $2 AND died = 9223372036854775807 AND path IN `+in(3, n)+` RETURNING size`, args...)
+		sizes, err := collect(rows, err, func(r *sql.Rows) (s int64, err error) { err = r.Scan(&s); return s, err })
+		if err != nil {
+			return 0, 0, err
+		}
+		files += int64(len(sizes))
+		for _, s := range sizes {
+			bytes += s
+		}
+	}
+	return files, bytes, nil
+}
+
+// EndPrefix implements snapshots.VersionStore.
+func (*Store) EndPrefix(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID, seq int64, prefix string) (files, bytes int64, err error) {
+	where := `WHERE volume = $1 AND died = 9223372036854775807 AND path >= $2`
+	args := []any{v, []byte(prefix)}
+	if end, ok := above(prefix); ok {
+		where += ` AND path < $3`
+		args = append(args, end)
+	}
+	if err := tx.QueryRow(ctx, `SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM versions `+where, args...).Scan(&files, &bytes); err != nil {
+		return 0, 0, err
+	}
+	if files == 0 {
+		return 0, 0, nil
+	}
+	_, err = tx.Exec(ctx, `UPDATE versions SET died = $`+strconv.Itoa(len(args)+1)+` `+where, append(args, seq)...)
+	return files, bytes, err
+}
+
+// VersionAt implements snapshots.VersionStore.
+func (*Store) VersionAt(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID, seq int64, path string) (snapshots.Version, error) {
+	if seq == snapshots.Live {
+		return scanVersion(tx.QueryRow(ctx, versionColumns+`WHERE volume = $1 AND path = $2 AND died = 9223372036854775807`, v, []byte(path)))
+	}
+	return scanVersion(tx.QueryRow(ctx, versionColumns+`WHERE volume = $1 AND path = $2 AND born <= $3 AND died > $3`, v, []byte(path), seq))
+}
+
+// VersionsAt implements snapshots.VersionStore. At snapshots.Live it reads the partial index of live versions, so that
+// dead ones cost nothing.
+func (*Store) VersionsAt(ctx context.Context, tx *sqldb.Tx, s snapshots.Select) ([]snapshots.Version, error) {
+	args := []any{s.Volume}
+	arg := func(v any) string {
+		args = append(args, v)
+		return `$` + strconv.Itoa(len(args))
+	}
+	q := versionColumns + `WHERE volume = $1`
+	switch {
+	case s.After >= s.Prefix && s.From:
+		q += ` AND path >= ` + arg([]byte(s.After))
+	case s.After >= s.Prefix && s.After != "":
+		q += ` AND path > ` + arg([]byte(s.After))
+	case s.Prefix != "":
+		q += ` AND path >= ` + arg([]byte(s.Prefix))
+	}
+	if end, ok := above(s.Prefix); ok {
+		q += ` AND path < ` + arg(end)
+	}
+	if s.Seq == snapshots.Live {
+		q += ` AND died = 9223372036854775807`
+	} else {
+		p := arg(s.Seq)
+		q += ` AND born <= ` + p + ` AND died > ` + p
+	}
+	rows, err := tx.Query(ctx, q+` ORDER BY path LIMIT `+arg(s.Limit), args...)
+	return collect(rows, err, func(r *sql.Rows) (snapshots.Version, error) { return scanVersion(r) })
+}
+
+// History implements snapshots.VersionStore.
+func (*Store) History(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID, path string, limit int) ([]snapshots.Version, error) {
+	rows, err := tx.Query(ctx, versionColumns+`WHERE volume = $1 AND path = $2 ORDER BY born DESC LIMIT $3`, v, []byte(path), limit)
+	return collect(rows, err, func(r *sql.Rows) (snapshots.Version, error) { return scanVersion(r) })
+}
+
+// covered is a condition: some snapshot whose copy here is not erased shows the version v.
+const covered = `EXISTS (SELECT 1 FROM snapshots s WHERE s.volume = v.volume AND s.seq >= v.born AND s.seq < v.died AND NOT EXISTS (
+	SELECT 1 FROM copies c WHERE c.snapshot = s.id AND c.site = (SELECT site FROM site_meta) AND c.state = 'erased'))`
+
+// Reclaimable implements snapshots.ReclaimStore.
+func (*Store) Reclaimable(ctx context.Context, tx *sqldb.Tx, tenant string, cutoff int64, after snapshots.Version, limit int) ([]snapshots.Version, error) {
+	type span struct {
+		volume snapshots.VolumeID
+		seq    int64
+	}
+	rows, err := tx.Query(ctx, `SELECT v.id, v.deleted_at, COALESCE((SELECT MAX(c.seq) FROM commits c WHERE c.volume = v.id AND c.at < $2), 0)
+		FROM volumes v WHERE v.tenant = $1 AND v.id >= $3 ORDER BY v.id`, tenant, cutoff, after.Volume.String())
+	spans, err := collect(rows, err, func(r *sql.Rows) (s span, err error) {
+		var deleted int64
+		err = r.Scan(&s.volume, &deleted, &s.seq)
+		if deleted < cutoff {
+			s.seq = snapshots.Live
+		}
+		return s, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []snapshots.Version
+	for _, s := range spans {
+		if len(out) >= limit {
+			break
+		}
+		q := `SELECT v.volume, v.path, v.born, v.died, v.type, v.meta, v.size, v.etag, v.recipe FROM versions v WHERE v.volume = $1 AND v.died <= $2`
+		if s.seq != snapshots.Live {
+			q += ` AND v.died < 9223372036854775807`
+		}
+		args := []any{s.volume, s.seq, limit - len(out)}
+		if s.volume == after.Volume {
+			q += ` AND (v.path > $4 OR v.path = $4 AND v.born > $5)`
+			args = append(args, []byte(after.Path), after.Born)
+		}
+		rows, err := tx.Query(ctx, q+` AND NOT `+covered+` ORDER BY v.path, v.born LIMIT $3`, args...)
+		found, err := collect(rows, err, func(r *sql.Rows) (snapshots.Version, error) { return scanVersion(r) })
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	return out, nil
+}

@@ -1,0 +1,205 @@
+package snapshots
+
+import (
+	"context"
+	"time"
+
+	"holdfast/internal/sqldb"
+	"holdfast/snapshots/chunk"
+	"holdfast/snapshots/frame"
+	"holdfast/snapshots/node"
+)
+
+// What the Engine needs of the site database. snapshots/sqlstore implements all of it. Every method works inside the
+// transaction that it is given; "lock" means until that transaction ends. Not-found is ErrNotFound.
+
+// TenantStore keeps the row that writers of a tenant lock, and the wrapped key sets.
+type TenantStore interface {
+	InsertTenant(ctx context.Context, tx *sqldb.Tx, t TenantState) error
+	LockTenant(ctx context.Context, tx *sqldb.Tx, tenant string) (TenantState, error)
+	Tenant(ctx context.Context, tx *sqldb.Tx, tenant string) (TenantState, error)
+	// AddStored counts bytes that were appended to packs. LockTenant comes first.
+	AddStored(ctx context.Context, tx *sqldb.Tx, tenant string, n int64) error
+	SetQuota(ctx context.Context, tx *sqldb.Tx, tenant string, n int64) error
+	InsertKey(ctx context.Context, tx *sqldb.Tx, k TenantKey) error
+	Keys(ctx context.Context, tx *sqldb.Tx, tenant string) ([]TenantKey, error)
+}
+
+// VolumeStore keeps volumes and their commits.
+type VolumeStore interface {
+	InsertVolume(ctx context.Context, tx *sqldb.Tx, v Volume) error
+	LockVolume(ctx context.Context, tx *sqldb.Tx, v VolumeID) (Volume, error)
+	// Volume answers deleted volumes too, and only those of the tenant.
+	Volume(ctx context.Context, tx *sqldb.Tx, tenant string, v VolumeID) (Volume, error)
+	VolumeByName(ctx context.Context, tx *sqldb.Tx, tenant, name string) (Volume, error)
+	// Volumes lists in the order of their ids, from after the given one.
+	Volumes(ctx context.Context, tx *sqldb.Tx, tenant string, deleted bool, after VolumeID, limit int) ([]Volume, error)
+	// AdvanceVolume stores head, journal and counters of a locked volume.
+	AdvanceVolume(ctx context.Context, tx *sqldb.Tx, v Volume) error
+	// MarkVolume sets or clears when a locked volume was deleted.
+	MarkVolume(ctx context.Context, tx *sqldb.Tx, v VolumeID, deletedAt int64) error
+	InsertCommits(ctx context.Context, tx *sqldb.Tx, v VolumeID, commits []Commit) error
+	// SeqAt is the last commit with at ≤ t microseconds and its time.
+	SeqAt(ctx context.Context, tx *sqldb.Tx, v VolumeID, t int64) (seq, at int64, err error)
+	CommitAt(ctx context.Context, tx *sqldb.Tx, v VolumeID, seq int64) (at int64, err error)
+}
+
+// Select says which versions of a volume are meant: alive at Seq, path beginning with Prefix and greater than After
+// (or, with From, at least After).
+type Select struct {
+	Volume VolumeID
+	Seq    int64
+	Prefix string
+	After  string
+	From   bool
+	Limit  int
+}
+
+// VersionStore keeps versions.
+type VersionStore interface {
+	// InsertVersions inserts versions that are alive.
+	InsertVersions(ctx context.Context, tx *sqldb.Tx, v VolumeID, born int64, entries []Entry) error
+	// EndVersions has the live versions of the paths die at seq, and answers how many files and bytes that were.
+	EndVersions(ctx context.Context, tx *sqldb.Tx, v VolumeID, seq int64, paths []string) (files, bytes int64, err error)
+	// EndPrefix has every live version below the prefix die at seq.
+	EndPrefix(ctx context.Context, tx *sqldb.Tx, v VolumeID, seq int64, prefix string) (files, bytes int64, err error)
+	// VersionAt is the version of a path that is alive at seq.
+	VersionAt(ctx context.Context, tx *sqldb.Tx, v VolumeID, seq int64, path string) (Version, error)
+	VersionsAt(ctx context.Context, tx *sqldb.Tx, s Select) ([]Version, error)
+	// History lists the versions of one path, newest first.
+	History(ctx context.Context, tx *sqldb.Tx, v VolumeID, path string, limit int) ([]Version, error)
+}
+
+// SnapshotStore keeps snapshots, pins, seals, copies and proofs. None of it is ever changed or taken away here, but pins.
+type SnapshotStore interface {
+	InsertSnapshot(ctx context.Context, tx *sqldb.Tx, s Snapshot) error
+	Snapshot(ctx context.Context, tx *sqldb.Tx, tenant string, s SnapshotID) (Snapshot, error)
+	// Snapshots lists newest first, from before the given one.
+	Snapshots(ctx context.Context, tx *sqldb.Tx, tenant string, v VolumeID, before SnapshotID, limit int) ([]Snapshot, error)
+	// Unsealed lists snapshots without a seal, oldest first, of all tenants.
+	Unsealed(ctx context.Context, tx *sqldb.Tx, limit int) ([]Snapshot, error)
+	// CoversSeq reports whether a snapshot was taken at exactly this commit and has a copy that is not erased, or none yet.
+	CoversSeq(ctx context.Context, tx *sqldb.Tx, v VolumeID, seq int64) (bool, error)
+	InsertPin(ctx context.Context, tx *sqldb.Tx, s SnapshotID, name, by string, at int64) error
+	DeletePin(ctx context.Context, tx *sqldb.Tx, s SnapshotID, name string) error
+	// InsertSeal answers false, and changes nothing, when the snapshot is sealed.
+	InsertSeal(ctx context.Context, tx *sqldb.Tx, s Snapshot, seal Seal) (bool, error)
+	InsertCopy(ctx context.Context, tx *sqldb.Tx, c Copy) error
+	Copy(ctx context.Context, tx *sqldb.Tx, s SnapshotID, site string) (Copy, error)
+	Copies(ctx context.Context, tx *sqldb.Tx, tenant string, s SnapshotID) ([]Copy, error)
+	InsertProof(ctx context.Context, tx *sqldb.Tx, p Proof) error
+	InsertSuspect(ctx context.Context, tx *sqldb.Tx, s SnapshotID, site string, at int64, lifted bool, reason string) error
+	// Unproven lists held copies of a site whose newest proof is older than before, or that have none.
+	Unproven(ctx context.Context, tx *sqldb.Tx, site string, before int64, limit int) ([]Copy, error)
+}
+
+// ChunkKey is the identity of a frame within a tenant.
+type ChunkKey struct {
+	ID   chunk.ID
+	Hash frame.Hash
+}
+
+// ChunkStore keeps the index of frames and the edges between them. Chunks and packs are only inserted.
+type ChunkStore interface {
+	// FindChunk answers any frame with this id; ErrNotFound when there is none, and when it is condemned.
+	FindChunk(ctx context.Context, tx *sqldb.Tx, tenant string, id chunk.ID) (Location, error)
+	// Locate answers where frames stand, in no particular order, condemned or not; missing ones are left out.
+	Locate(ctx context.Context, tx *sqldb.Tx, tenant string, keys []ChunkKey) ([]Location, error)
+	// InsertFrames inserts what is not there yet and answers the ones that it inserted.
+	InsertFrames(ctx context.Context, tx *sqldb.Tx, tenant string, frames []Frame) ([]Frame, error)
+	// AddRefs counts edges and takes away what condemned their ends. LockTenant comes first. ErrChunkGone when a frame
+	// is not in the index.
+	AddRefs(ctx context.Context, tx *sqldb.Tx, tenant string, edges map[ChunkKey]int64) error
+	InsertPack(ctx context.Context, tx *sqldb.Tx, tenant string, p PackID, lease LeaseID, at int64) error
+	InsertPackEnd(ctx context.Context, tx *sqldb.Tx, p PackID, size, at int64) error
+	// OpenPacks lists packs that have no end and whose writer's lease is gone or was last renewed before the given time.
+	OpenPacks(ctx context.Context, tx *sqldb.Tx, renewedSince int64, limit int) ([]OpenPack, error)
+	InsertJournal(ctx context.Context, tx *sqldb.Tx, r JournalRow) error
+	// Journal lists the acknowledged records of a volume from after the given number.
+	Journal(ctx context.Context, tx *sqldb.Tx, v VolumeID, after int64, limit int) ([]JournalRow, error)
+}
+
+// JournalRow says where an acknowledged journal record stands.
+type JournalRow struct {
+	Tenant            string
+	Volume            VolumeID
+	Number            int64
+	FirstSeq, LastSeq int64
+	Frame             ChunkKey
+}
+
+// OpenPack is a pack that its writer left without an end.
+type OpenPack struct {
+	Pack   PackID
+	Tenant string
+}
+
+// LeaseStore keeps leases.
+type LeaseStore interface {
+	InsertLease(ctx context.Context, tx *sqldb.Tx, l Lease) error
+	// RenewLease is ErrLease when the lease is gone.
+	RenewLease(ctx context.Context, tx *sqldb.Tx, l LeaseID, at int64) error
+	// CheckLease is ErrLease when the lease is gone or was last renewed before the given time.
+	CheckLease(ctx context.Context, tx *sqldb.Tx, l LeaseID, renewedSince int64) error
+	DeleteLease(ctx context.Context, tx *sqldb.Tx, l LeaseID) error
+	Leases(ctx context.Context, tx *sqldb.Tx, tenant string) ([]Lease, error)
+}
+
+// ReclaimStore answers what the sweep may look at. It decides nothing: the sweep checks again under its locks.
+type ReclaimStore interface {
+	// Reclaimable lists versions that died (or whose volume was deleted) before the cutoff and that no snapshot with a
+	// copy needs, from after the given one in the order (volume, path, born).
+	Reclaimable(ctx context.Context, tx *sqldb.Tx, tenant string, cutoff int64, after Version, limit int) ([]Version, error)
+}
+
+// KeepStore keeps the keep rules of volumes as text.
+type KeepStore interface {
+	InsertKeepRule(ctx context.Context, tx *sqldb.Tx, v VolumeID, rule, by string, at int64) error
+	KeepRule(ctx context.Context, tx *sqldb.Tx, v VolumeID) (KeepRule, error)
+}
+
+// KeepRule is the newest keep rule of a volume. A rule only ever proposes.
+type KeepRule struct {
+	Volume VolumeID
+	Number int64
+	Rule   string
+	SetAt  time.Time
+	SetBy  string
+}
+
+// SiteStore keeps which site and which life of the database this is.
+type SiteStore interface {
+	// Site answers the site's name and epoch; it writes them when the database is new.
+	Site(ctx context.Context, tx *sqldb.Tx, site string, epoch, at int64) (Site, error)
+}
+
+// Site is what the database says of itself. Epoch is drawn anew when a database is made or rebuilt.
+type Site struct {
+	Name  string
+	Epoch int64
+}
+
+// Store is all of it.
+type Store interface {
+	TenantStore
+	VolumeStore
+	VersionStore
+	SnapshotStore
+	ChunkStore
+	LeaseStore
+	ReclaimStore
+	KeepStore
+	SiteStore
+}
+
+// edgesOf counts one edge for each child.
+func edgesOf(edges map[ChunkKey]int64, children []node.Child) {
+	seen := make(map[ChunkKey]bool, len(children))
+	for _, c := range children {
+		k := ChunkKey{c.ID, c.Hash}
+		if !seen[k] {
+			seen[k] = true
+			edges[k]++
+		}
+	}
+}
