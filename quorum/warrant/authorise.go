@@ -71,7 +71,7 @@ func (v Verified) checkStops(f SiteFacts) error {
 		if !s.Valid() {
 			return fmt.Errorf("%w: a stop that nobody verified", ErrFacts)
 		}
-		if s.Concerns(v.statement.Request, v.statement.Tenant.ID, v.digest) && !v.ownCause(s.stop) {
+		if s.Concerns(v.statement.Request, v.statement.Tenant.ID, v.digest) && !v.ownCause(s.stop, f.OwnCause) {
 			return fmt.Errorf("%w: %s by %s", ErrStopped, s.stop.Kind, s.stop.Person)
 		}
 	}
@@ -106,17 +106,16 @@ func (v Verified) checkStops(f SiteFacts) error {
 	return nil
 }
 
-// ownCause says whether a deny is by somebody whose own case this is: it does not count (T55). The statement names them.
-func (v Verified) ownCause(s Stop) bool {
+// ownCause says whether a deny is by somebody whose own case this is: it does not count (T55).
+func (v Verified) ownCause(s Stop, own []string) bool {
 	if s.Kind != StopDeny {
 		return false
 	}
 	switch v.statement.Action {
-	case statement.EndSuspension, statement.ResetFactor:
+	case statement.EndSuspension:
 		return slices.ContainsFunc(v.statement.Subjects, func(t statement.Subject) bool { return t.Kind == "person" && t.ID == s.Person })
-	case statement.ChangeCharter:
-		_, still := v.charters.Newest.Approver(s.Person)
-		return !still
+	case statement.ChangeCharter, statement.LiftFreeze:
+		return slices.Contains(own, s.Person)
 	}
 	return false
 }

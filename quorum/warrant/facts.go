@@ -37,6 +37,10 @@ type SiteFacts struct {
 	// Stops are the stops on this request that the site has verified.
 	Stops []VerifiedStop
 
+	// OwnCause are the people whose own removal or own freeze the request is about, by the site's reading of the next
+	// charter or of the freeze: their deny does not count (T55).
+	OwnCause []string
+
 	// Spent says that this warrant's tombstone (or its application) is recorded outside the database as done here.
 	Spent bool
 	// Inventory has the site's own word on each target of the statement at this site.
