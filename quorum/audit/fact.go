@@ -93,14 +93,14 @@ func ValidName(s string) bool {
 	return s != "" && len(s) <= MaxName && plainValue(s) && !strings.ContainsRune(s, '+')
 }
 
-// plainValue says whether s is 1 to 256 bytes of visible ASCII.
+// plainValue says whether s is 1 to MaxFactValue bytes of visible ASCII.
 func plainValue(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' {
 			return false
 		}
 	}
-	return s != "" && len(s) <= 256
+	return s != "" && len(s) <= MaxFactValue
 }
 
 // word says whether s is lower-case letters, digits and single inner hyphens.
@@ -117,7 +117,7 @@ func word(s string) bool {
 	return s != ""
 }
 
-func validKind(k Kind) bool { return len(k) <= 40 && word(string(k)) }
+func validKind(k Kind) bool { return len(k) <= MaxKind && word(string(k)) }
 
 func lowerHex(s string) bool {
 	for i := range len(s) {

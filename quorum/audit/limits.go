@@ -21,6 +21,11 @@ const (
 	MaxSize = int64(1) << 48
 	// MaxName bounds origins, witness names and site names, in bytes.
 	MaxName = 128
+	// MaxKind bounds the name of a kind or a fact, MaxFactValue a fact's value, in bytes.
+	MaxKind      = 40
+	MaxFactValue = 256
+	// MaxReplayText bounds the text of a kept replay in bytes; 48 nodes take less than 3 KiB.
+	MaxReplayText = 8 << 10
 	// MaxTilePath bounds a tile's path in bytes.
 	MaxTilePath = 96
 	// TileHeight is the C2SP tile height: a full tile has 256 hashes, a full bundle 256 leaves.

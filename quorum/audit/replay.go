@@ -131,7 +131,7 @@ func (r Replay) MarshalText() ([]byte, error) {
 
 // UnmarshalText reads a kept state strictly; the root must follow from the nodes. ErrReplay.
 func (r *Replay) UnmarshalText(text []byte) error {
-	if len(text) > 8<<10 {
+	if len(text) > MaxReplayText {
 		return ErrReplay
 	}
 	lines := strings.Split(string(text), "\n")

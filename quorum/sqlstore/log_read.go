@@ -12,15 +12,6 @@ import (
 	"holdfast/quorum/audit"
 )
 
-const (
-	// MaxLogPage bounds the entries that one read gives.
-	MaxLogPage = 1000
-	// MaxLogPageBytes bounds the bodies that one page adds up to, in bytes; a page has at least one entry.
-	MaxLogPageBytes = 32 << 20
-	// hashBatch bounds the placeholders of one statement.
-	hashBatch = 500
-)
-
 // LogEntry is an entry with its private index columns. It is for those who are authorised to see the body; the columns
 // Kind and At repeat the leaf, Tenant and Subject stand nowhere else than here and, where a domain put them, in the body.
 type LogEntry struct {

@@ -1,0 +1,10 @@
+package sqlstore
+
+const (
+	// MaxLogPage bounds the entries that one read gives.
+	MaxLogPage = 1000
+	// MaxLogPageBytes bounds the bodies that one page adds up to, in bytes; a page has at least one entry.
+	MaxLogPageBytes = 32 << 20
+	// hashBatch bounds the placeholders of one statement.
+	hashBatch = 500
+)
