@@ -218,3 +218,19 @@ func TestSystem(t *testing.T) {
 		t.Fatalf("%v %+v", v, tm)
 	}
 }
+
+func FuzzDecodeTimer(f *testing.F) {
+	_, tm := begin(time.Minute)
+	f.Add(tm.Encode())
+	f.Add(clock.NewTimer(time.Second).Encode())
+	f.Fuzz(func(t *testing.T, s string) {
+		tm, err := clock.DecodeTimer(s)
+		if err != nil {
+			return
+		}
+		again, err := clock.DecodeTimer(tm.Encode())
+		if err != nil || again.Encode() != tm.Encode() {
+			t.Fatalf("accepted timer does not survive: %v", err)
+		}
+	})
+}
