@@ -234,3 +234,20 @@ func FuzzDecodeTimer(f *testing.F) {
 		}
 	})
 }
+
+// TestT43_SwingingInsideTheToleranceGainsNothing: a hypervisor that swings both clocks by less than the tolerance, again
+// and again, while no true time passes.
+func TestT43_SwingingInsideTheToleranceGainsNothing(t *testing.T) {
+	f, tm := begin(time.Hour)
+	for range 500 {
+		f.JumpWall(1500 * time.Millisecond)
+		f.JumpBoot(1500 * time.Millisecond)
+		tm, _ = tm.Tick(f.Reading(), rule)
+		f.JumpWall(-1500 * time.Millisecond)
+		f.JumpBoot(400 * time.Millisecond)
+		tm, _ = tm.Tick(f.Reading(), rule)
+	}
+	if tm.Suspended || tm.Accrued > clock.Tolerance {
+		t.Fatalf("%s accrued in no time at all (suspended %v)", tm.Accrued, tm.Suspended)
+	}
+}
