@@ -293,6 +293,18 @@ func TestRequirementAndCount(t *testing.T) {
 	if r := must(statement.ReleaseHold, charter.Circumstance{}, "primary"); r.Hardware != 2 || r.TOTP {
 		t.Fatalf("I4: other actions take the strictest of all lines without TOTP: %+v", r)
 	}
+	for i := range c.Sites {
+		c.Sites[i].TOTP = true
+	}
+	for _, a := range statement.Actions() {
+		if r := must(a, charter.Circumstance{}, ""); r.TOTP != (a == statement.DeleteCopies) {
+			t.Fatalf("TOTP votes on %s: %v", a, r.TOTP)
+		}
+	}
+	attested := []charter.Approval{{Person: "per_a1", TOTP: true}, {Person: "per_a3", TOTP: true, Hardware: true}}
+	if n := c.Count(charter.Requirement{Approvals: 2, TOTP: true}, attested); n.Approvals != 1 || n.Hardware != 0 {
+		t.Fatalf("T42: an attestation counts as hardware: %+v", n)
+	}
 	if _, err := c.Requirement("paint", charter.Circumstance{}, ""); !errors.Is(err, charter.ErrUnknownAction) {
 		t.Fatal(err)
 	}
