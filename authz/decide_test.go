@@ -95,9 +95,11 @@ func (q ask) but(change func(*authz.Principal)) ask {
 	return q
 }
 
-func console(p *authz.Principal)     { p.Face = authz.FaceConsole }
-func portal(p *authz.Principal)      { p.Face = authz.FacePortal }
-func quarantined(p *authz.Principal) { p.Session.Quarantined, p.Session.StepUp.Quarantined = true, true }
+func console(p *authz.Principal) { p.Face = authz.FaceConsole }
+func portal(p *authz.Principal)  { p.Face = authz.FacePortal }
+func quarantined(p *authz.Principal) {
+	p.Session.Quarantined, p.Session.StepUp.Quarantined = true, true
+}
 
 // lines has, for every line of the policy, one question that the line decides
 // and one beside it that gets the other answer. guard marks forbids that no

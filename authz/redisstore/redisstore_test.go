@@ -1,0 +1,131 @@
+package redisstore_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"holdfast/authz"
+	"holdfast/authz/authztest"
+	"holdfast/authz/redisstore"
+	"holdfast/authz/session"
+	"holdfast/authz/throttle"
+)
+
+func TestSessionStore(t *testing.T) {
+	each(t, func(t *testing.T, e engine) { authztest.SessionStore(t, redisstore.New(e.rdb)) })
+}
+
+func TestThrottleStore(t *testing.T) {
+	each(t, func(t *testing.T, e engine) { authztest.ThrottleStore(t, redisstore.New(e.rdb)) })
+}
+
+func newManager(t *testing.T, e engine) *session.Manager {
+	t.Helper()
+	m, err := session.New(redisstore.New(e.rdb), bytes.Repeat([]byte{1}, 32), authztest.NewClock().Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+var passkey = session.Proof{Method: authz.MethodPasskey, HasFactor: true}
+
+func TestRedisNeverSeesASecret(t *testing.T) {
+	each(t, func(t *testing.T, e engine) {
+		ctx := context.Background()
+		secret, _, err := newManager(t, e).Start(ctx, authz.FacePortal, authztest.NewPerson(), passkey, session.Client{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys, err := e.rdb.Keys(ctx, "*").Result()
+		if err != nil || len(keys) != 2 {
+			t.Fatal(keys, err)
+		}
+		for _, k := range keys {
+			dump, err := e.rdb.Get(ctx, k).Result()
+			if err != nil { // the person's index
+				members, err := e.rdb.SMembers(ctx, k).Result()
+				if err != nil {
+					t.Fatal(err)
+				}
+				dump = strings.Join(members, " ")
+			}
+			if strings.Contains(k+dump, secret.Reveal()) || strings.Contains(k+dump, hex.EncodeToString([]byte(secret.Reveal()))) {
+				t.Fatalf("%s holds the secret", k)
+			}
+			if ttl, err := e.rdb.PTTL(ctx, k).Result(); err != nil || ttl <= 0 {
+				t.Fatalf("%s never expires: %v, %v", k, ttl, err)
+			}
+		}
+	})
+}
+
+func TestT46_FlushedRedisLogsOutAndReplaysNothing(t *testing.T) {
+	each(t, func(t *testing.T, e engine) {
+		ctx := context.Background()
+		m := newManager(t, e)
+		secret, _, err := m.Start(ctx, authz.FacePortal, authztest.NewPerson(), passkey, session.Client{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, err := m.Begin(ctx, "vote", "s", []byte("c"), time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.rdb.FlushAll(ctx).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Resume(ctx, secret, authz.FacePortal); !errors.Is(err, session.ErrNone) {
+			t.Fatal(err)
+		}
+		if _, err := m.Finish(ctx, "vote", "s", name); !errors.Is(err, session.ErrNone) {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestT46_WithoutRedisNobodyGetsIn(t *testing.T) {
+	each(t, func(t *testing.T, e engine) {
+		ctx := context.Background()
+		m := newManager(t, e)
+		person := authztest.NewPerson()
+		secret, _, err := m.Start(ctx, authz.FacePortal, person, passkey, session.Client{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		th, err := throttle.New(redisstore.New(e.rdb))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.stop()
+		address := netip.MustParseAddr("192.0.2.1")
+		for name, err := range map[string]error{
+			"start":    second(m.Start(ctx, authz.FacePortal, person, passkey, session.Client{})),
+			"raise":    second(m.Raise(ctx, secret, authz.FacePortal, passkey)),
+			"resume":   first(m.Resume(ctx, secret, authz.FacePortal)),
+			"consume":  first(m.ConsumeStepUp(ctx, secret, authz.FacePortal, authz.Digest{1})),
+			"begin":    first(m.Begin(ctx, "vote", "", nil, time.Minute)),
+			"finish":   first(m.Finish(ctx, "vote", "", secret.Reveal())),
+			"list":     first(m.List(ctx, person)),
+			"revoke":   m.RevokeAll(ctx, person),
+			"password": th.Attempt(ctx, throttle.Password, "a", address),
+			"passkey":  th.Attempt(ctx, throttle.Passkey, "a", address),
+		} {
+			if !errors.Is(err, session.ErrUnavailable) && !errors.Is(err, throttle.ErrUnavailable) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if err != nil && strings.Contains(err.Error(), secret.Reveal()) {
+				t.Errorf("%s tells the secret", name)
+			}
+		}
+	})
+}
+
+func first[T any](_ T, err error) error          { return err }
+func second[T, U any](_ T, _ U, err error) error { return err }
