@@ -3,6 +3,8 @@ package snapshots
 import (
 	"encoding/binary"
 	"fmt"
+
+	"holdfast/snapshots/key"
 )
 
 // The encodings of this package are made of unsigned LEB128 numbers in their shortest form, zigzag ones where a value
@@ -96,3 +98,5 @@ func (d *decoder) end() error {
 	}
 	return d.err
 }
+
+func keyNumber(n int64) key.Number { return key.Number(n) }

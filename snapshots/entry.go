@@ -78,9 +78,15 @@ func (m Meta) Check() error {
 	case len(m.Xattrs) > MaxXattrs:
 		return fmt.Errorf("%w: extended attributes", ErrTooLarge)
 	}
+	if strings.IndexByte(m.User+m.Group+m.Link+m.ContentType, 0) >= 0 {
+		return fmt.Errorf("%w: NUL in metadata", ErrFormat)
+	}
 	total := 0
 	for i, x := range m.Xattrs {
 		total += len(x.Name) + len(x.Value)
+		if strings.ContainsAny(x.Name, "=\x00") {
+			return fmt.Errorf("%w: name of an extended attribute", ErrFormat)
+		}
 		if x.Name == "" || len(x.Name) > MaxXattrName || total > MaxXattrBytes {
 			return fmt.Errorf("%w: extended attributes", ErrTooLarge)
 		}

@@ -51,7 +51,7 @@ type writer struct {
 	mu      sync.Mutex
 	idle    []*openPack        // packs that may be appended to
 	pending map[chunk.ID]Frame // appended, and not yet in the index
-	broken  map[PackID]lost // packs that failed: what they held unsynced is lost
+	broken  map[PackID]lost    // packs that failed: what they held unsynced is lost
 	known   map[PackID]bool    // packs that have their row
 	ended   map[PackID]int64   // ended packs whose end has no row yet, by size
 	fresh   atomic.Int64       // bytes appended and not yet counted in the tenant's row

@@ -1,0 +1,558 @@
+package snapshots
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"holdfast/internal/sqldb"
+	"holdfast/snapshots/stream"
+)
+
+func ignoreEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+const xattrPrefix = "SCHILY.xattr."
+
+// header renders an entry for a PAX archive: nanoseconds, long names and extended attributes survive.
+func header(n Entry) *tar.Header {
+	h := &tar.Header{Name: n.Path, Mode: int64(n.Meta.Mode), Uid: int(n.Meta.UID), Gid: int(n.Meta.GID), Uname: n.Meta.User, Gname: n.Meta.Group,
+		ModTime: time.Unix(0, n.Meta.MTime).UTC(), Format: tar.FormatPAX}
+	switch n.Type {
+	case TypeFile:
+		h.Typeflag, h.Size = tar.TypeReg, n.Size
+	case TypeDir:
+		h.Typeflag, h.Name = tar.TypeDir, n.Path+"/"
+	case TypeSymlink:
+		h.Typeflag, h.Linkname = tar.TypeSymlink, n.Meta.Link
+	case TypeHardlink:
+		h.Typeflag, h.Linkname = tar.TypeLink, n.Meta.Link
+	case TypeFIFO:
+		h.Typeflag = tar.TypeFifo
+	case TypeChar:
+		h.Typeflag, h.Devmajor, h.Devminor = tar.TypeChar, int64(n.Meta.Major), int64(n.Meta.Minor)
+	case TypeBlock:
+		h.Typeflag, h.Devmajor, h.Devminor = tar.TypeBlock, int64(n.Meta.Major), int64(n.Meta.Minor)
+	}
+	for _, x := range n.Meta.Xattrs {
+		if h.PAXRecords == nil {
+			h.PAXRecords = map[string]string{}
+		}
+		h.PAXRecords[xattrPrefix+x.Name] = x.Value
+	}
+	return h
+}
+
+// errSkip means an archive member that is no entry, such as the "./" that tar begins with.
+var errSkip = errors.New("skip")
+
+// entryOf reads an archive member's header. A leading "./" is taken off; an absolute name or one with ".." is refused.
+func entryOf(h *tar.Header) (Entry, error) {
+	name := h.Name
+	for strings.HasPrefix(name, "./") {
+		name = name[2:]
+	}
+	name = strings.TrimSuffix(name, "/")
+	if (name == "" || name == ".") && h.Typeflag == tar.TypeDir {
+		return Entry{}, errSkip
+	}
+	n := Entry{Path: name, Meta: Meta{Mode: uint32(h.Mode) & 0o7777, User: h.Uname, Group: h.Gname, MTime: h.ModTime.UnixNano()}}
+	if h.Uid < 0 || h.Gid < 0 || h.Uid > 1<<32-1 || h.Gid > 1<<32-1 || h.Devmajor < 0 || h.Devminor < 0 || h.Devmajor > 1<<32-1 || h.Devminor > 1<<32-1 {
+		return n, fmt.Errorf("%w: owner or device", ErrFormat)
+	}
+	n.Meta.UID, n.Meta.GID = uint32(h.Uid), uint32(h.Gid)
+	switch h.Typeflag {
+	case tar.TypeReg, tar.TypeGNUSparse:
+		n.Type = TypeFile
+	case tar.TypeDir:
+		n.Type = TypeDir
+	case tar.TypeSymlink:
+		n.Type, n.Meta.Link = TypeSymlink, h.Linkname
+	case tar.TypeLink:
+		n.Type = TypeHardlink
+		for n.Meta.Link = h.Linkname; strings.HasPrefix(n.Meta.Link, "./"); {
+			n.Meta.Link = n.Meta.Link[2:]
+		}
+		if err := CheckPath(n.Meta.Link); err != nil {
+			return n, err
+		}
+	case tar.TypeFifo:
+		n.Type = TypeFIFO
+	case tar.TypeChar, tar.TypeBlock:
+		n.Type = map[byte]Type{tar.TypeChar: TypeChar, tar.TypeBlock: TypeBlock}[h.Typeflag]
+		n.Meta.Major, n.Meta.Minor = uint32(h.Devmajor), uint32(h.Devminor)
+	default:
+		return n, fmt.Errorf("%w: member of type %q", ErrKind, h.Typeflag)
+	}
+	for _, k := range slices.Sorted(maps.Keys(h.PAXRecords)) {
+		if name, ok := strings.CutPrefix(k, xattrPrefix); ok {
+			n.Meta.Xattrs = append(n.Meta.Xattrs, Xattr{name, h.PAXRecords[k]})
+		}
+	}
+	return n, n.Check()
+}
+
+// PutTarRequest says where an archive goes.
+type PutTarRequest struct {
+	Tenant string
+	Volume VolumeID
+	// Prefix is put before every name: empty, or a directory without its slash.
+	Prefix string
+	// Result, when not nil, is called for every member in order, once its version is durable or it was refused.
+	Result func(TarResult)
+}
+
+// TarResult is what became of one archive member.
+type TarResult struct {
+	Path string
+	Size int64
+	// Unchanged means that the live version is the same, so that nothing was written.
+	Unchanged bool
+	Err       error
+}
+
+// TarSummary is what became of an archive.
+type TarSummary struct {
+	Files, Unchanged, Refused int64
+	Bytes                     int64
+}
+
+// tarBatch bounds the members, and tarBytes the bytes read, between two commits of an archive.
+const (
+	tarBatch = 1024
+	tarBytes = 2 * GroupBytes
+)
+
+type tarItem struct {
+	entry   Entry
+	pending *stream.Pending
+	err     error
+}
+
+// PutTar takes a pax archive: files, directories, links, modes, owners, times to the nanosecond, extended attributes.
+// It commits in groups; what was reported is durable, also when the archive then turns out to be torn.
+func (e *Engine) PutTar(ctx context.Context, r PutTarRequest, body io.Reader) (TarSummary, error) {
+	var sum TarSummary
+	if r.Prefix != "" {
+		if err := CheckPath(r.Prefix); err != nil {
+			return sum, &PathError{r.Prefix, err}
+		}
+	}
+	v, err := e.Volume(ctx, r.Tenant, r.Volume)
+	if err != nil {
+		return sum, err
+	}
+	if !v.DeletedAt.IsZero() {
+		return sum, ErrNotFound
+	}
+	if v.Kind != Files {
+		return sum, ErrKind
+	}
+	s, err := e.session(ctx, r.Tenant)
+	if err != nil {
+		return sum, err
+	}
+	defer s.close()
+	table, err := s.key.Table(v.Profile)
+	if err != nil {
+		return sum, err
+	}
+	p := stream.NewPipeline(s, table, e.c.Workers)
+	in := &tarIngest{e: e, s: s, v: v, r: r, sum: &sum}
+	a := tar.NewReader(body)
+	for {
+		h, err := a.Next()
+		if errors.Is(err, io.EOF) {
+			return sum, in.flush(ctx)
+		}
+		if err == nil {
+			err = in.member(ctx, p, h, a)
+		}
+		if err != nil {
+			return sum, errors.Join(err, in.flush(ctx))
+		}
+	}
+}
+
+type tarIngest struct {
+	e     *Engine
+	s     *session
+	v     Volume
+	r     PutTarRequest
+	sum   *TarSummary
+	items []tarItem
+	bytes int64
+}
+
+func (t *tarIngest) member(ctx context.Context, p *stream.Pipeline, h *tar.Header, body io.Reader) error {
+	n, err := entryOf(h)
+	if errors.Is(err, errSkip) || h.Typeflag == tar.TypeXGlobalHeader {
+		return nil
+	}
+	if err == nil && t.r.Prefix != "" {
+		n.Path = t.r.Prefix + "/" + n.Path
+		if n.Type == TypeHardlink {
+			n.Meta.Link = t.r.Prefix + "/" + n.Meta.Link
+		}
+		err = n.Check()
+	}
+	it := tarItem{entry: n}
+	if err != nil {
+		it.err = &PathError{h.Name, err}
+	} else if n.Type == TypeFile {
+		if it.pending, err = p.Ingest(ctx, body); err != nil {
+			return &PathError{h.Name, err}
+		}
+		t.bytes += it.pending.Size()
+	}
+	t.items = append(t.items, it)
+	if len(t.items) >= tarBatch || t.bytes >= tarBytes {
+		return t.flush(ctx)
+	}
+	return nil
+}
+
+// flush commits what has been read. Of several members of one name the last holds.
+func (t *tarIngest) flush(ctx context.Context) error {
+	items := t.items
+	t.items, t.bytes = nil, 0
+	latest := map[string]int{}
+	for i := range items {
+		it := &items[i]
+		if it.err != nil {
+			continue
+		}
+		if it.pending != nil {
+			c, err := it.pending.Wait(ctx)
+			if err != nil {
+				for _, rest := range items[i+1:] {
+					if rest.pending != nil {
+						_, _ = rest.pending.Wait(ctx) // it holds goroutines; the first error is the one to tell
+					}
+				}
+				return &PathError{it.entry.Path, err}
+			}
+			it.entry.Recipe, it.entry.Size, it.entry.ETag = c.Recipe, c.Size, c.Digest
+		}
+		if it.entry.Type == TypeHardlink {
+			it.err = t.link(ctx, items, latest, &it.entry)
+			if it.err != nil {
+				continue
+			}
+		}
+		latest[it.entry.Path] = i
+	}
+	unchanged, err := t.unchanged(ctx, items, latest)
+	if err != nil {
+		return err
+	}
+	var muts []Mutation
+	for i := range items {
+		if j, ok := latest[items[i].entry.Path]; ok && i == j && items[i].err == nil && !unchanged[i] {
+			muts = append(muts, Mutation{Op: OpPut, Entry: items[i].entry})
+		}
+	}
+	if len(muts) > 0 {
+		if err := t.s.commit(ctx, &op{volume: t.v.ID, muts: muts}); err != nil {
+			return err
+		}
+	}
+	for i := range items {
+		t.report(items[i], unchanged[i])
+	}
+	return nil
+}
+
+func (t *tarIngest) report(it tarItem, unchanged bool) {
+	res := TarResult{Path: it.entry.Path, Size: it.entry.Size, Unchanged: unchanged, Err: it.err}
+	switch {
+	case it.err != nil:
+		t.sum.Refused++
+	case unchanged:
+		t.sum.Unchanged++
+		fallthrough
+	default:
+		t.sum.Files++
+		t.sum.Bytes += it.entry.Size
+	}
+	if t.r.Result != nil {
+		t.r.Result(res)
+	}
+}
+
+// link gives a hard link the content of its target: a member before it, or what the volume has.
+func (t *tarIngest) link(ctx context.Context, items []tarItem, latest map[string]int, n *Entry) error {
+	var target Entry
+	if i, ok := latest[n.Meta.Link]; ok {
+		target = items[i].entry
+	} else {
+		v, err := t.e.Head(ctx, t.r.Tenant, t.v.ID, n.Meta.Link, Moment{})
+		if err != nil {
+			return &PathError{n.Path, fmt.Errorf("hard link to %q: %w", n.Meta.Link, err)}
+		}
+		target = v.Entry
+	}
+	if !target.Type.HasContent() {
+		return &PathError{n.Path, fmt.Errorf("hard link to %q: %w", n.Meta.Link, ErrKind)}
+	}
+	n.Recipe, n.Size, n.ETag = target.Recipe, target.Size, target.ETag
+	return nil
+}
+
+// unchanged finds the members whose live version says the same.
+func (t *tarIngest) unchanged(ctx context.Context, items []tarItem, latest map[string]int) (map[int]bool, error) {
+	same := map[int]bool{}
+	if t.v.LiveFiles == 0 {
+		v, err := t.e.Volume(ctx, t.r.Tenant, t.v.ID)
+		if err != nil || v.LiveFiles == 0 {
+			return same, err
+		}
+		t.v = v
+	}
+	err := t.e.read(ctx, func(tx *sqldb.Tx) error {
+		for path, i := range latest {
+			v, err := t.e.c.Store.VersionAt(ctx, tx, t.v.ID, Live, path)
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			same[i] = v.Entry.same(items[i].entry)
+		}
+		return nil
+	})
+	return same, err
+}
+
+// ExportRequest selects what an archive of a volume has.
+type ExportRequest struct {
+	Tenant string
+	Volume VolumeID
+	Moment Moment
+	Prefix string
+	// FromTree reads a sealed snapshot by its root alone; Moment names the snapshot.
+	FromTree bool
+}
+
+// Export writes a moment of a volume, or a snapshot, as a pax archive. Holes are written as zeroes, which a good
+// extractor makes holes again. Nothing of the moment is reclaimed meanwhile.
+func (e *Engine) Export(ctx context.Context, r ExportRequest, out io.Writer) error {
+	if err := CheckPrefix(r.Prefix); err != nil {
+		return &PathError{r.Prefix, err}
+	}
+	w, err := e.writer(ctx, r.Tenant)
+	if err != nil {
+		return err
+	}
+	h, err := w.join(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.leave(h)
+	x := &export{ctx: ctx, prefix: r.Prefix, src: &source{e: e, tenant: r.Tenant, ring: w.ring.get()}, out: tar.NewWriter(out), first: map[string]string{}}
+	var seq int64
+	if err := e.read(ctx, func(tx *sqldb.Tx) error {
+		var v Volume
+		v, seq, err = e.resolve(ctx, tx, r.Tenant, r.Volume, r.Moment)
+		if seq == Live {
+			seq = v.Head // one moment, however long the export takes
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	if r.FromTree {
+		t, err := e.Tree(ctx, r.Tenant, r.Moment.Snapshot)
+		if err != nil {
+			return err
+		}
+		x.lookup = func(path string) (Entry, error) { return t.Lookup(ctx, path) }
+		err = t.Walk(ctx, func(n Entry) error {
+			if !strings.HasPrefix(n.Path, r.Prefix) {
+				return nil
+			}
+			return x.add(n)
+		})
+		return errors.Join(err, closeIf(err, x.out))
+	}
+	x.lookup = func(path string) (out Entry, err error) {
+		err = e.read(ctx, func(tx *sqldb.Tx) error {
+			v, err := e.c.Store.VersionAt(ctx, tx, r.Volume, seq, path)
+			out = v.Entry
+			return err
+		})
+		return out, err
+	}
+	err = e.rows(ctx, r.Volume, seq, r.Prefix, func(v Version) error { return x.add(v.Entry) })
+	return errors.Join(err, closeIf(err, x.out))
+}
+
+// closeIf ends an archive that is whole. A torn one gets no end, so that nobody takes it for whole.
+func closeIf(err error, w *tar.Writer) error {
+	if err != nil {
+		return nil
+	}
+	return w.Close()
+}
+
+type export struct {
+	ctx    context.Context
+	src    *source
+	out    *tar.Writer
+	prefix string
+	lookup func(path string) (Entry, error)
+	// first says under which name the content that hard links share was written first.
+	first map[string]string
+}
+
+func (x *export) add(n Entry) error {
+	if n.Type == TypeHardlink {
+		n = x.link(n)
+	} else if to, ok := x.first[n.Path]; ok && n.Type == TypeFile {
+		n.Type, n.Meta.Link = TypeHardlink, to
+	}
+	if err := x.out.WriteHeader(header(n)); err != nil {
+		return &PathError{n.Path, err}
+	}
+	if n.Type != TypeFile {
+		return nil
+	}
+	r := stream.NewReader(x.ctx, x.src, n.Recipe, 0, n.Size)
+	_, err := r.WriteTo(x.out)
+	if err = errors.Join(err, r.Close()); err != nil {
+		return &PathError{n.Path, err}
+	}
+	return nil
+}
+
+// link decides how a hard link is written: as a link to the name that its content was written under, or, when its
+// target is not in the archive or has changed, as the file that it is.
+func (x *export) link(n Entry) Entry {
+	target := n.Meta.Link
+	if to, ok := x.first[target]; ok {
+		n.Meta.Link = to
+		return n
+	}
+	t, err := x.lookup(target)
+	shared := err == nil && t.Type == TypeFile && t.ETag == n.ETag && t.Size == n.Size && strings.HasPrefix(target, x.prefix)
+	switch {
+	case shared && target < n.Path:
+		return n // its target went before it
+	case shared:
+		x.first[target] = n.Path
+	}
+	n.Type, n.Meta.Link = TypeFile, ""
+	return n
+}
+
+// RestoreRequest brings a moment of one volume back as live versions of the same or another volume of the tenant. No
+// byte is copied: the new versions have the recipes of the old ones.
+type RestoreRequest struct {
+	Tenant string
+	From   VolumeID
+	Moment Moment
+	Prefix string
+	To     VolumeID
+	// Exact also deletes what lies below Prefix in To and was not there at the moment.
+	Exact bool
+}
+
+// RestoreSummary is what a restore changed.
+type RestoreSummary struct{ Restored, Unchanged, Deleted int64 }
+
+// Restore commits in groups; called again after a failure it goes on where it was. Snapshots never change by it.
+func (e *Engine) Restore(ctx context.Context, r RestoreRequest) (RestoreSummary, error) {
+	var sum RestoreSummary
+	if err := CheckPrefix(r.Prefix); err != nil {
+		return sum, &PathError{r.Prefix, err}
+	}
+	s, err := e.session(ctx, r.Tenant)
+	if err != nil {
+		return sum, err
+	}
+	defer s.close()
+	to, err := e.Volume(ctx, r.Tenant, r.To)
+	if err != nil {
+		return sum, err
+	}
+	if !to.DeletedAt.IsZero() {
+		return sum, ErrNotFound
+	}
+	var seq int64
+	if err := e.read(ctx, func(tx *sqldb.Tx) error {
+		var v Volume
+		if v, seq, err = e.resolve(ctx, tx, r.Tenant, r.From, r.Moment); err != nil {
+			return err
+		}
+		if seq == Live {
+			seq = v.Head
+		}
+		if v.Kind != to.Kind {
+			return ErrKind
+		}
+		return nil
+	}); err != nil {
+		return sum, err
+	}
+	var muts []Mutation
+	commit := func(most int) error {
+		if len(muts) < most {
+			return nil
+		}
+		err := s.commit(ctx, &op{volume: to.ID, muts: muts})
+		muts = nil
+		return err
+	}
+	at := func(v VolumeID, seq int64, path string) (out Version, ok bool, err error) {
+		err = e.read(ctx, func(tx *sqldb.Tx) error {
+			out, err = e.c.Store.VersionAt(ctx, tx, v, seq, path)
+			return err
+		})
+		if errors.Is(err, ErrNotFound) {
+			return out, false, nil
+		}
+		return out, err == nil, err
+	}
+	err = e.rows(ctx, r.From, seq, r.Prefix, func(v Version) error {
+		live, ok, err := at(to.ID, Live, v.Path)
+		if err != nil {
+			return err
+		}
+		if ok && live.Entry.same(v.Entry) {
+			sum.Unchanged++
+			return nil
+		}
+		sum.Restored++
+		muts = append(muts, Mutation{Op: OpPut, Entry: v.Entry})
+		return commit(restoreBatch)
+	})
+	if err == nil {
+		err = commit(1)
+	}
+	if err != nil || !r.Exact {
+		return sum, err
+	}
+	err = e.rows(ctx, to.ID, Live, r.Prefix, func(v Version) error {
+		if _, ok, err := at(r.From, seq, v.Path); ok || err != nil {
+			return err
+		}
+		sum.Deleted++
+		muts = append(muts, Mutation{Op: OpDelete, Path: v.Path})
+		return commit(restoreBatch)
+	})
+	if err == nil {
+		err = commit(1)
+	}
+	return sum, err
+}
