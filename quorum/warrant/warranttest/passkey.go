@@ -65,6 +65,11 @@ func fresh(rp, origin string, k crypto.Signer, cose map[int]any) *Passkey {
 	return &Passkey{ID: id, RP: rp, Origin: origin, Flags: 0x05, Type: "webauthn.get", signer: k, cose: b}
 }
 
+// FromECDSA wraps a P-256 key that a charter names already.
+func FromECDSA(id, cose []byte, rp, origin string, k *ecdsa.PrivateKey) *Passkey {
+	return &Passkey{ID: id, RP: rp, Origin: origin, Flags: 0x05, Type: "webauthn.get", signer: k, cose: cose}
+}
+
 // COSE is the public key as charters and enrolments carry it.
 func (p *Passkey) COSE() []byte { return p.cose }
 
