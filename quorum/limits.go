@@ -7,11 +7,11 @@ const (
 	// MinApprovals is the least quorum that any requirement may have (I6): one person can never destroy alone.
 	MinApprovals = 2
 	// MaxApprovals bounds a requirement; no charter names more approvers.
-	MaxApprovals = 128
+	MaxApprovals = 200
 	// MaxSites bounds the sites of one request.
 	MaxSites = 64
-	// MaxRoster bounds the approvers whom a request may hear.
-	MaxRoster = 128
+	// MaxRoster bounds the approvers whom a request may hear; charter.MaxApprovers is the same number.
+	MaxRoster = 200
 	// MaxVotes bounds the votes that a state keeps: an approve and a deny of everyone.
 	MaxVotes = 2 * MaxRoster
 	// MaxStops bounds the holds and the freezes in force over one request.

@@ -106,7 +106,9 @@ func TestT26_T52_LastPointsThatPeopleDidNotReadAbout(t *testing.T) {
 	} {
 		refused(t, w, v, "primary", warrant.ErrLastCopy, func(f *warrant.SiteFacts) { spoil(&f.Points[0]) })
 	}
-	w, v = verified(t, func(s *statement.Statement) { s.Copies[0].Last, s.Copies[1].Last = statement.NotLast, statement.NotLast })
+	w, v = verified(t, func(s *statement.Statement) {
+		s.Copies[0].Last, s.Copies[1].Last = statement.NotLast, statement.NotLast
+	})
 	f := w.Facts(v, "primary")
 	_, err := warrant.Authorise(v, f, warranttest.Reading(w.Due()))
 	want(t, err, warrant.ErrLastCopy)

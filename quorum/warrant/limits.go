@@ -5,12 +5,12 @@ import "time"
 // Bounds of everything that this package reads. A file beyond a bound is refused, never cut.
 const (
 	// MaxWarrantBytes bounds one `holdfast warrant v1` file. A by-rule statement names up to 10,000 copies at some
-	// 300 bytes each; the votes, proofs and checkpoint add less than a mebibyte.
-	MaxWarrantBytes = 8 << 20
-	// MaxStatementBytes bounds the statement text inside a warrant.
-	MaxStatementBytes = 6 << 20
+	// 300 bytes each; the votes, proofs and checkpoint add about a mebibyte at most.
+	MaxWarrantBytes = 9 << 20
+	// MaxStatementBytes bounds the statement text inside a warrant; statement.MaxText is the same number.
+	MaxStatementBytes = 8 << 20
 	// MaxVotes bounds the votes of a warrant: more people than any charter names.
-	MaxVotes = 128
+	MaxVotes = 200
 	// MaxCheckpointBytes bounds the signed note with its cosignatures.
 	MaxCheckpointBytes = 64 << 10
 	// MaxRecordBytes bounds one leaf or leaf body carried by a warrant.
