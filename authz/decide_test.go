@@ -63,6 +63,9 @@ func siteToken() authz.Principal {
 
 var system = authz.Principal{Kind: authz.KindSystem, System: "schedule"}
 
+// hostOperator is who holds the host's data directory.
+var hostOperator = authz.Principal{Kind: authz.KindSystem, System: "operator"}
+
 // stepped adds a step-up for exactly a on r.
 func stepped(p authz.Principal, a authz.Action, r authz.Resource) authz.Principal {
 	d := r.Statement
@@ -228,6 +231,12 @@ var lines = map[string]struct {
 	"system-works": {
 		allow: ask{system, authz.SnapshotTake, aVolume},
 		deny:  ask{system, authz.FileRead, aVolume}},
+	"forbid-automation-founds": {guard: true,
+		allow: ask{hostOperator, authz.TenantCreate, service},
+		deny:  ask{system, authz.TenantCreate, service}},
+	"host-operator-founds": {
+		allow: ask{hostOperator, authz.StaffInvite, service},
+		deny:  ask{hostOperator, authz.RequestVote, aRequest}},
 }
 
 func TestEveryPolicyLineDecides(t *testing.T) {
