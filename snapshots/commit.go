@@ -17,6 +17,9 @@ type op struct {
 	lease  LeaseID
 	frames []Frame
 	edges  map[ChunkKey]int64
+	// free is set by seals: what a snapshot needs was paid for when it was written, and lack of quota may not leave a
+	// snapshot unsealed.
+	free bool
 	// volume is zero for an operation that only brings frames or a seal.
 	volume VolumeID
 	create *Volume // a volume that comes to be with this operation
@@ -172,7 +175,7 @@ func (w *writer) plan(ctx context.Context, group []*op) (*planned, error) {
 		full := t.StoredBytes+w.fresh.Load() > t.QuotaBytes
 		now := sqldb.Micros(w.e.c.Now())
 		for _, o := range group {
-			if full && (len(o.frames) > 0 || o.puts()) {
+			if full && !o.free && (len(o.frames) > 0 || o.puts()) {
 				o.finish(ErrQuota)
 				continue
 			}

@@ -2,7 +2,9 @@ package snapshots
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"slices"
 
 	"holdfast/internal/id"
 	"holdfast/snapshots/chunk"
@@ -197,4 +199,49 @@ func parseMutation(d *decoder) Mutation {
 		d.fail("op")
 	}
 	return m
+}
+
+// StoredRecord is a journal record as a scan of packs found it.
+type StoredRecord struct {
+	Record
+	Hash frame.Hash
+}
+
+// Chain picks, of all records of one volume that packs hold, those that belong to its history, in order: see [Record].
+// It begins at the record with number 1, or, when older ones were reclaimed, at the oldest number.
+func Chain(records []StoredRecord) []StoredRecord {
+	next := map[frame.Hash][]StoredRecord{}
+	by := map[frame.Hash]bool{}
+	for _, r := range records {
+		if !by[r.Hash] { // rewritten packs may hold a record twice
+			by[r.Hash] = true
+			next[r.Prev] = append(next[r.Prev], r)
+		}
+	}
+	// depth is how far the chain goes on from a record; a fork that was given up ends at once.
+	depth := map[frame.Hash]int{}
+	order := slices.SortedFunc(slices.Values(records), func(a, b StoredRecord) int { return cmp.Compare(b.Number, a.Number) })
+	for _, r := range order {
+		for _, n := range next[r.Hash] {
+			depth[r.Hash] = max(depth[r.Hash], depth[n.Hash]+1)
+		}
+	}
+	better := func(a, b StoredRecord) int {
+		return cmp.Or(cmp.Compare(depth[a.Hash], depth[b.Hash]), cmp.Compare(a.WrittenAt, b.WrittenAt), bytes.Compare(a.Hash[:], b.Hash[:]))
+	}
+	if len(order) == 0 {
+		return nil
+	}
+	oldest := order[len(order)-1].Number
+	var starts []StoredRecord
+	for _, r := range order {
+		if r.Number == oldest {
+			starts = append(starts, r)
+		}
+	}
+	var out []StoredRecord
+	for at := starts; len(at) > 0; at = next[out[len(out)-1].Hash] {
+		out = append(out, slices.MaxFunc(at, better))
+	}
+	return out
 }

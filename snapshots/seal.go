@@ -36,7 +36,7 @@ func (e *Engine) Seal(ctx context.Context, tenant string, id SnapshotID) (Seal, 
 		return Seal{}, err
 	}
 	defer s.close()
-	s.room = Live // what a snapshot needs is already paid for; sealing it may not fail for lack of quota
+	s.free = true
 	b := &treeBuilder{s: s}
 	if err := e.rows(ctx, v.ID, snap.Seq, "", func(r Version) error { return b.add(ctx, r.Entry) }); err != nil {
 		return Seal{}, err

@@ -19,6 +19,7 @@ type session struct {
 	hold *hold
 	key  *key.Tenant
 	room int64 // bytes that the quota leaves, when the session began
+	free bool  // no quota holds: see op.free
 
 	flushing sync.Mutex // keeps parents behind their children on the way to the index
 	mu       sync.Mutex
@@ -112,7 +113,7 @@ func (s *session) Node(ctx context.Context, n node.Node) (node.Child, error) {
 // afford refuses early what the quota will refuse at commit, so that a long stream does not fill the disk first.
 // What others committed since the session began is counted again when it looks as if there were no room.
 func (s *session) afford() error {
-	if s.w.fresh.Load() <= s.room {
+	if s.free || s.w.fresh.Load() <= s.room {
 		return nil
 	}
 	ctx := s.w.e.bg
@@ -151,7 +152,7 @@ func (s *session) flush(ctx context.Context) error {
 	if !much {
 		return nil // another goroutine was first
 	}
-	return s.w.submit(ctx, &op{lease: s.hold.ID, frames: s.take()})
+	return s.w.submit(ctx, &op{lease: s.hold.ID, frames: s.take(), free: s.free})
 }
 
 func (s *session) take() []Frame {
@@ -169,6 +170,6 @@ func (s *session) take() []Frame {
 func (s *session) commit(ctx context.Context, o *op) error {
 	s.flushing.Lock()
 	defer s.flushing.Unlock()
-	o.lease, o.frames = s.hold.ID, s.take()
+	o.lease, o.frames, o.free = s.hold.ID, s.take(), s.free
 	return s.w.submit(ctx, o)
 }
