@@ -182,6 +182,8 @@ type Site struct {
 // Store is all of it.
 type Store interface {
 	TenantStore
+	WrapStore
+	OwnerStore
 	VolumeStore
 	VersionStore
 	SnapshotStore
