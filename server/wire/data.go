@@ -83,16 +83,16 @@ type Restore struct {
 
 // Restored says what a restore brought back.
 type Restored struct {
-	Volume  string `json:"volume"`
-	Files   int64  `json:"files"`
-	Bytes   int64  `json:"bytes"`
-	Deleted int64  `json:"deleted"`
-	Seq     int64  `json:"seq"`
+	Volume    string `json:"volume"`
+	Files     int64  `json:"files"`     // entries that were brought back
+	Unchanged int64  `json:"unchanged"` // entries that were as they should be
+	Deleted   int64  `json:"deleted"`
+	Seq       int64  `json:"seq"`
 }
 
 // AskTicket wants a short-lived ticket for the data path of one volume.
 type AskTicket struct {
-	Operations []string `json:"operations" minItems:"1"` // get put delete list
+	Operations []string `json:"operations" minItems:"1"` // get put delete list restore (out of snapshots)
 }
 
 // Ticket is an EdDSA JWT for the data path.
@@ -103,23 +103,21 @@ type Ticket struct {
 
 // Uploaded is the answer to a PUT of one file or stream: it is durable.
 type Uploaded struct {
-	Path   string    `json:"path"`
-	Size   int64     `json:"size"`
-	Stored int64     `json:"stored"` // new bytes in packs
-	ETag   string    `json:"etag"`
-	Seq    int64     `json:"seq"`
-	At     time.Time `json:"at"`
+	Path string    `json:"path"`
+	Size int64     `json:"size"`
+	ETag string    `json:"etag"`
+	Seq  int64     `json:"seq"`
+	At   time.Time `json:"at"`
 }
 
 // UploadedTree is the answer to a PUT of a tar stream: all of it is durable.
 type UploadedTree struct {
-	Files   int64     `json:"files"`
-	Entries int64     `json:"entries"`
-	Bytes   int64     `json:"bytes"`
-	Stored  int64     `json:"stored"`
-	Deleted int64     `json:"deleted"`
-	Seq     int64     `json:"seq"`
-	At      time.Time `json:"at"`
+	Entries   int64     `json:"entries"`   // members of the archive
+	Unchanged int64     `json:"unchanged"` // of them, already there like this
+	Bytes     int64     `json:"bytes"`
+	Deleted   int64     `json:"deleted"`
+	Seq       int64     `json:"seq"`
+	At        time.Time `json:"at"`
 }
 
 // Removed is the answer to a deletion of primary data.

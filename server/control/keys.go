@@ -1,0 +1,41 @@
+package control
+
+import (
+	"context"
+	"errors"
+
+	"holdfast/quorum/audit"
+	"holdfast/snapshots"
+)
+
+// keysBody is the private body of a leaf about a tenant's keys.
+type keysBody struct {
+	Tenant     string   `json:"tenant"`
+	Recipients []string `json:"recipients"`
+}
+
+// rewrap wraps every key set of a tenant for the charter's recovery recipients as
+// well, where that is not so yet. Wraps are only ever added.
+func (c *Control) rewrap(ctx context.Context, tenant string) error {
+	recovery, err := c.recoveryRecipients(ctx)
+	if err != nil {
+		return wrap(err)
+	}
+	at, err := c.Data.Rewrap(ctx, tenant, recovery)
+	if err != nil || at.IsZero() {
+		return wrap(err)
+	}
+	return c.enter(ctx, deedAt(tenant, at), entry{kind: audit.KindKeyWrapped, tenant: tenant, subject: tenant, body: keysBody{tenant, recovery}})
+}
+
+// RewrapKeys is rewrap for every tenant that has keys: a job, for when a charter
+// comes into force that names other recovery recipients.
+func (c *Control) RewrapKeys(ctx context.Context) error {
+	return c.eachTenant(ctx, func(tenant string) error {
+		err := c.rewrap(ctx, tenant)
+		if errors.Is(err, snapshots.ErrNotFound) {
+			return nil // no keys yet
+		}
+		return err
+	})
+}

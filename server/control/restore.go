@@ -1,0 +1,65 @@
+package control
+
+import (
+	"context"
+
+	"holdfast/authz"
+	"holdfast/server/wire"
+	"holdfast/snapshots"
+)
+
+// Restore brings a snapshot, or a moment of the undo window, back as live primary
+// data of the same or another volume. What it overwrites stays in the undo window,
+// and no snapshot changes by it (T38). A deleted volume that is restored into
+// itself comes back first.
+func (c *Control) Restore(ctx context.Context, who Caller, ref string, in wire.Restore) (wire.Restored, error) {
+	if (in.Snapshot == "") == (in.At == nil) {
+		return wire.Restored{}, newError(wire.TypeInvalid, nil, "Name either a snapshot or a moment.")
+	}
+	v, err := c.volume(ctx, who, ref, true)
+	if err == nil {
+		err = c.reach(who, v, authz.SnapshotRestore)
+	}
+	if err != nil {
+		return wire.Restored{}, err
+	}
+	req := snapshots.RestoreRequest{Tenant: v.Tenant, From: v.ID, To: v.ID, Prefix: in.Prefix, Exact: in.Exact}
+	if in.Snapshot != "" {
+		s, from, err := c.snapshot(ctx, who, in.Snapshot)
+		if err == nil {
+			err = c.reach(who, from, authz.SnapshotRestore)
+		}
+		if err == nil && from.Tenant != v.Tenant {
+			err = wrap(snapshots.ErrNotFound)
+		}
+		if err != nil {
+			return wire.Restored{}, err
+		}
+		req.From, req.Moment = from.ID, snapshots.Moment{Snapshot: s.ID}
+	} else {
+		req.Moment = snapshots.Moment{Time: *in.At}
+	}
+	to := v
+	if in.Into != "" {
+		if to, err = c.volume(ctx, who, in.Into, false); err == nil {
+			err = c.reach(who, to, authz.SnapshotRestore)
+		}
+		if err != nil {
+			return wire.Restored{}, err
+		}
+		req.To = to.ID
+	}
+	if !to.DeletedAt.IsZero() {
+		if err := c.Data.UndeleteVolume(ctx, to.Tenant, to.ID, who.ID()); err != nil {
+			return wire.Restored{}, wrap(err)
+		}
+	}
+	sum, err := c.Data.Restore(ctx, req)
+	if err != nil {
+		return wire.Restored{}, wrap(err)
+	}
+	if to, err = c.Data.Volume(ctx, to.Tenant, to.ID); err != nil {
+		return wire.Restored{}, wrap(err)
+	}
+	return wire.Restored{Volume: to.ID.String(), Files: sum.Restored, Unchanged: sum.Unchanged, Deleted: sum.Deleted, Seq: to.Head}, nil
+}
