@@ -1,0 +1,133 @@
+package sqldb_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+
+	"holdfast/internal/sqldb"
+	"holdfast/internal/sqldb/sqldbtest"
+)
+
+func files(sql ...string) fstest.MapFS {
+	m := fstest.MapFS{}
+	for i, s := range sql {
+		m["migrations/0000"+string(rune('1'+i))+"_step.sql"] = &fstest.MapFile{Data: []byte("-- +goose Up\n" + s)}
+	}
+	return m
+}
+
+var (
+	one = `CREATE TABLE a (k BIGINT PRIMARY KEY);`
+	two = `INSERT INTO a (k) VALUES (1);`
+)
+
+// TestConcurrentStartersMigrateOnce starts four on one empty database, without
+// telling them of each other.
+func TestConcurrentStartersMigrateOnce(t *testing.T) {
+	sqldbtest.EachDSN(t, func(t *testing.T, dsn string) {
+		var wg sync.WaitGroup
+		start := make(chan struct{})
+		errs := make([]error, 4)
+		dbs := make([]*sqldb.DB, 4)
+		for i := range errs {
+			wg.Go(func() {
+				<-start
+				dbs[i], errs[i] = sqldb.Open(t.Context(), dsn, sqldb.MigrationSet{Name: "one", FS: files(one, two)},
+					sqldb.MigrationSet{Name: "two", FS: files(`CREATE TABLE b (k BIGINT PRIMARY KEY);`)})
+			})
+		}
+		close(start)
+		wg.Wait()
+		for i, err := range errs {
+			if err != nil {
+				t.Errorf("starter %d: %v", i, err)
+				continue
+			}
+			var n int
+			err := dbs[i].Read(t.Context(), func(tx *sqldb.Tx) error {
+				return tx.QueryRow(t.Context(), `SELECT COUNT(*) FROM a LEFT JOIN b ON b.k = a.k`).Scan(&n)
+			})
+			if err != nil || n != 1 {
+				t.Errorf("starter %d sees %d rows, %v", i, n, err)
+			}
+			if err := dbs[i].Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+func TestUpgradeRunsOnlyWhatIsNew(t *testing.T) {
+	sqldbtest.EachDSN(t, func(t *testing.T, dsn string) {
+		open := func(sql ...string) error {
+			db, err := sqldb.Open(t.Context(), dsn, sqldb.MigrationSet{Name: "one", FS: files(sql...)})
+			if err != nil {
+				return err
+			}
+			return db.Close()
+		}
+		if err := open(one); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(open(one, two), open(one, two)); err != nil {
+			t.Fatal(err)
+		}
+		if err := open(one); !errors.Is(err, sqldb.ErrNewer) {
+			t.Errorf("an older program opened the newer database: %v", err)
+		}
+		if err := open(one, two, `INSERT INTO a (k) VALUES (2); INSERT INTO nothing (k) VALUES (1);`); err == nil {
+			t.Error("a broken migration was accepted")
+		}
+		db := sqldbtest.Open(t, dsn, sqldb.MigrationSet{Name: "one", FS: files(one, two)})
+		var n int
+		err := db.Read(t.Context(), func(tx *sqldb.Tx) error { return tx.QueryRow(t.Context(), `SELECT COUNT(*) FROM a`).Scan(&n) })
+		if err != nil || n != 1 {
+			t.Errorf("%d rows after a migration that failed half way, %v", n, err)
+		}
+	})
+}
+
+func TestSetsAreNamedWell(t *testing.T) {
+	for _, sets := range [][]sqldb.MigrationSet{
+		{{Name: "", FS: files(one)}},
+		{{Name: "x; DROP TABLE a", FS: files(one)}},
+		{{Name: "a", FS: files(one)}, {Name: "a", FS: files(two)}},
+		{{Name: "a", FS: fstest.MapFS{}}},
+	} {
+		if db, err := sqldb.Open(t.Context(), sqldbtest.SQLiteDSN(t), sets...); err == nil {
+			db.Close()
+			t.Errorf("%d sets beginning with %q were accepted", len(sets), sets[0].Name)
+		}
+	}
+}
+
+// TestSQLiteIsAsPromised asks the open database for what the design rests on.
+func TestSQLiteIsAsPromised(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a?b%20 c#d")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "x.db")
+	db := sqldbtest.Open(t, "sqlite:"+path, sqldb.MigrationSet{Name: "one", FS: files(one, two)})
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("the file: %v, %v", info, err)
+	}
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "10000"} {
+		for name, run := range map[string]func(f func(tx *sqldb.Tx) error) error{
+			"Write": func(f func(tx *sqldb.Tx) error) error { return db.Write(t.Context(), f) },
+			"Read":  func(f func(tx *sqldb.Tx) error) error { return db.Read(t.Context(), f) },
+		} {
+			var got string
+			err := run(func(tx *sqldb.Tx) error { return tx.QueryRow(t.Context(), "PRAGMA "+pragma).Scan(&got) })
+			if err != nil || !strings.EqualFold(got, want) {
+				t.Errorf("%s: %s is %q, want %q (%v)", name, pragma, got, want, err)
+			}
+		}
+	}
+}
