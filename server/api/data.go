@@ -1,0 +1,131 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"holdfast/server/control"
+	"holdfast/server/wire"
+)
+
+// volumePath is the path of a volume, by id or exact name. The router hands a
+// parameter over as it stood in the path where that was written in an unusual
+// way, and decoded otherwise; here it is decoded exactly once.
+type volumePath struct {
+	Volume string `path:"volume" maxLength:"400" doc:"id or exact name"`
+}
+
+// Resolve implements huma.Resolver.
+func (p *volumePath) Resolve(ctx huma.Context) []error {
+	if u := ctx.URL(); u.RawPath != "" {
+		decoded, err := url.PathUnescape(p.Volume)
+		if err != nil {
+			return []error{&huma.ErrorDetail{Location: "path.volume", Message: "not a percent-encoded name"}}
+		}
+		p.Volume = decoded
+	}
+	return nil
+}
+
+type snapshotPath struct {
+	Snapshot string `path:"snapshot" maxLength:"64"`
+}
+
+type listing struct {
+	Prefix string `query:"prefix" maxLength:"4096"`
+	Cursor string `query:"cursor" maxLength:"8192"`
+	Limit  int    `query:"limit" minimum:"0" maximum:"1000"`
+}
+
+type (
+	volumeEntries struct {
+		volumePath
+		listing
+		At time.Time `query:"at" doc:"a moment of the undo window"`
+	}
+	snapshotEntries struct {
+		snapshotPath
+		listing
+	}
+	createVolume struct{ Body wire.CreateVolume }
+	askTicket    struct {
+		volumePath
+		Body wire.AskTicket
+	}
+	restore struct {
+		volumePath
+		Body wire.Restore
+	}
+	takeSnapshot struct {
+		volumePath
+		Body wire.TakeSnapshot
+	}
+	listSnapshots struct {
+		volumePath
+		Before string `query:"before" maxLength:"64" doc:"list from before this snapshot"`
+		Limit  int    `query:"limit" minimum:"0" maximum:"1000"`
+	}
+)
+
+func (a *API) dataRoutes() {
+	c := a.control
+	const volumes, snapshots = "volumes", "snapshots"
+	handle(a, route(http.MethodGet, "/v1/volumes", volumes, "List volumes"),
+		func(ctx context.Context, who control.Caller, _ *none) ([]wire.Volume, error) {
+			return c.Volumes(ctx, who)
+		})
+	handle(a, route(http.MethodPost, "/v1/volumes", volumes, "Make a volume"),
+		func(ctx context.Context, who control.Caller, in *createVolume) (wire.Volume, error) {
+			return c.CreateVolume(ctx, who, in.Body)
+		})
+	handle(a, route(http.MethodGet, "/v1/volumes/{volume}", volumes, "Show a volume"),
+		func(ctx context.Context, who control.Caller, in *volumePath) (wire.Volume, error) {
+			return c.Volume(ctx, who, in.Volume)
+		})
+	handle(a, answers(route(http.MethodDelete, "/v1/volumes/{volume}", volumes, "Delete a volume's primary data; its snapshots stay")),
+		func(ctx context.Context, who control.Caller, in *volumePath) (wire.Removed, error) {
+			return c.DeleteVolume(ctx, who, in.Volume)
+		})
+	handle(a, route(http.MethodGet, "/v1/volumes/{volume}/entries", volumes, "List a volume now or at a moment"),
+		func(ctx context.Context, who control.Caller, in *volumeEntries) (wire.Entries, error) {
+			return c.Entries(ctx, who, control.From{Volume: in.Volume, At: in.At}, in.Prefix, in.Cursor, in.Limit)
+		})
+	handle(a, route(http.MethodPost, "/v1/volumes/{volume}/restore", volumes, "Bring a snapshot or a moment back"),
+		func(ctx context.Context, who control.Caller, in *restore) (wire.Restored, error) {
+			return c.Restore(ctx, who, in.Volume, in.Body)
+		})
+	handle(a, route(http.MethodPost, "/v1/volumes/{volume}/ticket", volumes, "Mint a short-lived ticket for the data path"),
+		func(ctx context.Context, who control.Caller, in *askTicket) (wire.Ticket, error) {
+			return c.Ticket(ctx, who, in.Volume, in.Body)
+		})
+	handle(a, route(http.MethodGet, "/v1/volumes/{volume}/snapshots", snapshots, "List a volume's snapshots, newest first"),
+		func(ctx context.Context, who control.Caller, in *listSnapshots) ([]wire.Snapshot, error) {
+			return c.Snapshots(ctx, who, in.Volume, in.Before, in.Limit)
+		})
+	handle(a, route(http.MethodPost, "/v1/volumes/{volume}/snapshots", snapshots, "Take a snapshot"),
+		func(ctx context.Context, who control.Caller, in *takeSnapshot) (wire.Snapshot, error) {
+			return c.TakeSnapshot(ctx, who, in.Volume, in.Body)
+		})
+	handle(a, route(http.MethodGet, "/v1/snapshots/{snapshot}", snapshots, "Show a snapshot"),
+		func(ctx context.Context, who control.Caller, in *snapshotPath) (wire.Snapshot, error) {
+			return c.Snapshot(ctx, who, in.Snapshot)
+		})
+	handle(a, answers(route(http.MethodDelete, "/v1/snapshots/{snapshot}", snapshots, "Refused: says how to open a request")),
+		func(ctx context.Context, who control.Caller, in *snapshotPath) (wire.Snapshot, error) {
+			return wire.Snapshot{}, c.DeleteSnapshot(ctx, who, in.Snapshot)
+		})
+	handle(a, route(http.MethodGet, "/v1/snapshots/{snapshot}/entries", snapshots, "List a snapshot"),
+		func(ctx context.Context, who control.Caller, in *snapshotEntries) (wire.Entries, error) {
+			return c.Entries(ctx, who, control.From{Snapshot: in.Snapshot}, in.Prefix, in.Cursor, in.Limit)
+		})
+}
+
+// answers declares that a deletion answers with a body.
+func answers(op huma.Operation) huma.Operation {
+	op.DefaultStatus = http.StatusOK
+	return op
+}
