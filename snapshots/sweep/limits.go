@@ -3,17 +3,18 @@ package sweep
 import "time"
 
 const (
-	// batchFrames bounds the frames that one transaction takes out of the index, with all their edges.
+	// batchFrames bounds the frames that one transaction takes out of the index, batchEdges the edges that go with them;
+	// one node may have more edges, and is then alone.
 	batchFrames = 128
+	batchEdges  = 8192
 	// batchVersions bounds the versions that one transaction takes.
 	batchVersions = 200
-	// batchMoves bounds the frames whose place one transaction changes.
-	batchMoves = 500
-	// leaseExpiry is snapshots.LeaseExpiry: a lease that was silent for longer is taken away, under the tenant's lock.
-	leaseExpiry = 15 * time.Minute
-	// garbageShare is the least share of a pack (one of so many parts) that must be garbage before Reclaim rewrites it.
-	// Erase rewrites whatever it has touched.
+	// batchOrphans bounds the rows that are looked at in one search for frames without edges.
+	batchOrphans = 2000
+	// batchPacks bounds one page of packs.
+	batchPacks = 100
+	// garbageShare: Reclaim rewrites a pack only if one part in so many is garbage. Erase rewrites all that it has touched.
 	garbageShare = 8
-	// maxPasses bounds how often one call goes round before it leaves the rest to the next.
-	maxPasses = 1 << 20
+	// capWindow is the day over which Leave.DayBytes counts.
+	capWindow = 24 * time.Hour
 )

@@ -17,6 +17,7 @@ import (
 
 	"holdfast/internal/sqldb"
 	"holdfast/quorum/warrant"
+	"holdfast/snapshots"
 	"holdfast/snapshots/blob"
 	"holdfast/snapshots/sweep/internal/remove"
 )
@@ -29,8 +30,8 @@ var (
 	ErrBusy = errors.New("sweep: not finished yet")
 	// ErrCorrupt means that a pack or node to be swept is damaged. It is left as it is.
 	ErrCorrupt = errors.New("sweep: damaged, left alone")
-	// ErrSuspended means that the guard forbids reclaiming now.
-	ErrSuspended = errors.New("sweep: reclaiming is suspended")
+	// ErrSuspended means that there is no guard, or that it forbids sweeping now.
+	ErrSuspended = errors.New("sweep: suspended")
 )
 
 // Eraser is the first door. Sweeper is the only implementation.
@@ -45,10 +46,13 @@ type Storage struct {
 	Dir string
 }
 
-// Config is what a Sweeper is made of. All fields but Logger are required.
+// Config is what a Sweeper is made of. All fields but Writers and Logger are required.
 type Config struct {
 	DB    *sqldb.DB
+	Store snapshots.Store
 	Blobs blob.Store
+	// Writers is the data path of this process; nil where the process has none.
+	Writers Writers
 	// Storage is where the sweep removes: the same packs that Blobs reads.
 	Storage Storage
 	// Site is the site's name; permits for others are refused.
@@ -60,6 +64,7 @@ type Config struct {
 // Sweeper destroys. It is safe for concurrent use; sweeps of one tenant take turns.
 type Sweeper struct {
 	c      Config
+	guard  Guard
 	remove *remove.Remover
 	turns  turns
 	// stall, when not nil, is called at the named steps; its error stops there, as a crash would.
@@ -70,7 +75,7 @@ var _ Eraser = (*Sweeper)(nil)
 
 // New opens the removing code from configuration.
 func New(c Config) (*Sweeper, error) {
-	if c.DB == nil || c.Blobs == nil || c.Site == "" || c.Now == nil || c.Storage.Dir == "" {
+	if c.DB == nil || c.Store == nil || c.Blobs == nil || c.Site == "" || c.Now == nil || c.Storage.Dir == "" {
 		return nil, errors.New("sweep: incomplete configuration")
 	}
 	if c.Logger == nil {
@@ -105,17 +110,34 @@ func (r *Result) add(o Result) {
 
 // Leave is what a Guard allows for one tenant at one moment.
 type Leave struct {
-	// Undo is the undo window that holds: nothing that died later is touched.
+	// Now is the moment, by clocks that the guard vouches for.
+	Now time.Time
+	// Undo is the undo window of the charter; a tenant's own counts where it is longer. Nothing that died later is taken.
 	Undo time.Duration
-	// HeldVolumes keep all their versions, whatever their age.
+	// HeldAll keeps all versions of the tenant, HeldVolumes those of some volumes, whatever their age.
+	HeldAll     bool
 	HeldVolumes []string
-	// Versions and Bytes bound what one call of Reclaim may take; zero is nothing.
-	Versions int64
-	Bytes    int64
+	// DayBytes bounds what Reclaim takes of all tenants in any 24 hours; zero is nothing.
+	DayBytes uint64
 }
 
-// Guard is the site's word on whether anything may be reclaimed: holds, freezes, clocks, marks and caps. It is asked in
-// every transaction, under the tenant's lock; an error stops the sweep (I6).
+// Guard is the site's word on whether anything may be taken now: holds, freezes, clocks, marks and caps. It is asked in
+// every transaction that takes something, under the tenant's lock; an error stops the sweep (I6).
 type Guard interface {
-	MayReclaim(ctx context.Context, tx *sqldb.Tx, tenant string) (Leave, error)
+	MaySweep(ctx context.Context, tx *sqldb.Tx, tenant string) (Leave, error)
+}
+
+// Writers is the process's own data path: *snapshots.Engine.
+type Writers interface {
+	// Quiesce ends idle packs and gives back idle leases. It answers the lease that owns the process's packs.
+	Quiesce(ctx context.Context, tenant string) (snapshots.LeaseID, error)
+}
+
+// Bind gives the sweeper its guard, once. Without one nothing is swept.
+func (s *Sweeper) Bind(g Guard) error {
+	if g == nil || s.guard != nil {
+		return errors.New("sweep: a sweeper has one guard")
+	}
+	s.guard = g
+	return nil
 }
