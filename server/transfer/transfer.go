@@ -51,6 +51,11 @@ func Mount(e *echo.Echo, c *control.Control, o Options) error {
 
 func (h *handler) serve(c echo.Context) error {
 	r := c.Request()
+	// The connection may have a deadline left from another kind of request.
+	ctl := http.NewResponseController(c.Response())
+	if err := errors.Join(deadline(ctl.SetReadDeadline(time.Time{})), deadline(ctl.SetWriteDeadline(time.Time{}))); err != nil {
+		return err
+	}
 	t, err := parseTarget(r.URL.EscapedPath())
 	if err != nil {
 		return control.NewError(wire.TypeNotFound, err, "There is no such place in the data path.")
