@@ -2,4 +2,10 @@
 // snapshot alone. All it does here is hand over to the command line.
 package main
 
-func main() {}
+import (
+	"os"
+
+	"holdfast/server/cli"
+)
+
+func main() { os.Exit(cli.Main()) }
