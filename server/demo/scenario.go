@@ -1,0 +1,5 @@
+package demo
+
+import "context"
+
+func runCodeSpaces(context.Context, Options) error { return nil }
