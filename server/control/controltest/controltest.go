@@ -61,8 +61,8 @@ type Env struct {
 	Engine     *snapshots.Engine
 	Redis      *miniredis.Miniredis
 	Blobs      blob.Store
-	// Ticket signs the tickets, for tests that forge some.
-	Ticket ed25519.PrivateKey
+	// TicketKey signs the tickets, for tests that forge some.
+	TicketKey ed25519.PrivateKey
 	// Identity opens what is wrapped for the primary.
 	Identity *age.X25519Identity
 
@@ -105,7 +105,7 @@ func New(t testing.TB, options ...Option) *Env {
 	if o.controlDSN == "" {
 		o.controlDSN, o.siteDSN = sqldbtest.SQLiteDSN(t), sqldbtest.SQLiteDSN(t)
 	}
-	e := &Env{Clock: clocktest.New(Start, "database", "other"), Blobs: o.blobs, Ticket: seeded(3)}
+	e := &Env{Clock: clocktest.New(Start, "database", "other"), Blobs: o.blobs, TicketKey: seeded(3)}
 	e.DB = sqldbtest.Open(t, o.controlDSN, authzsql.Migrations, quorumsql.Migrations(), control.Migrations)
 	e.SiteDB = sqldbtest.Open(t, o.siteDSN, snapshotssql.Migrations())
 	if e.Blobs == nil {
@@ -181,7 +181,7 @@ func (e *Env) accounts(t testing.TB) {
 		d.Passkeys[face], err = passkey.New(passkey.Relying{RPID: RPID, DisplayName: "Holdfast", Origins: []string{origin}, StateKey: key}, now)
 		must(t, err)
 	}
-	d.Tickets, err = ticket.NewIssuer(Origin, e.Ticket, now)
+	d.Tickets, err = ticket.NewIssuer(Origin, e.TicketKey, now)
 	must(t, err)
 	keys, err := ticket.NewKeySet(d.Tickets.Public())
 	must(t, err)

@@ -15,6 +15,7 @@ import (
 	"holdfast/quorum/audit"
 	quorumsql "holdfast/quorum/sqlstore"
 	"holdfast/server/control"
+	"holdfast/server/wire"
 )
 
 // Tenant makes a tenant.
@@ -110,4 +111,10 @@ func (e *Env) Leaves(t testing.TB, subject string, kind audit.Kind) (out []quoru
 		return err
 	}))
 	return out
+}
+
+// MintTicket asks for a ticket.
+func (e *Env) MintTicket(t testing.TB, who Login, volume string, ops ...string) (wire.Ticket, error) {
+	t.Helper()
+	return e.Control.Ticket(t.Context(), who.Caller, volume, wire.AskTicket{Operations: ops})
 }
