@@ -12,4 +12,6 @@ const (
 	MaxText = 64
 	// MaxSize is the longest pack that is read, in bytes: the target, one more record, and the table.
 	MaxSize = 256 << 20
+	// maxLost bounds the payload bytes that a scan hashes and finds damaged, counting overlaps, before it gives up.
+	maxLost = 4 * MaxSize
 )

@@ -28,7 +28,9 @@ type Report struct {
 // Scan reads a pack from its start, with or without a footer, and calls visit for every whole record whose payload
 // matches its hash; the payload is valid only during the call. Damage does not end the scan: it goes on at the next
 // record header that is valid at its offset. An error of visit ends it and is answered; errors of the reader too;
-// ErrFormat and ErrDamaged only for the pack's header, without which nothing can be trusted. Memory: one record.
+// ErrFormat and
+// ErrDamaged for the pack's header, without which nothing can be trusted; ErrDamaged for damage beyond a bound. Memory:
+// one record and the list of entries.
 func Scan(r io.Reader, visit func(Entry, []byte) error) (Report, error) {
 	s := scanner{src: r, visit: visit}
 	return s.run()
@@ -41,6 +43,7 @@ type scanner struct {
 	at    int64
 	eof   bool
 	read  int64
+	lost  int64 // payload bytes that were read for nothing
 
 	seed    uint32
 	header  []byte
@@ -120,6 +123,10 @@ func (s *scanner) next() (bool, error) {
 	}
 	payload := s.buf[recordSize : recordSize+int(e.Length)]
 	if frame.HashOf(payload) != e.Hash {
+		// A hostile pack could have a valid header every few bytes, each with a payload that must be hashed.
+		if s.lost += int64(e.Length); s.lost > maxLost {
+			return false, fmt.Errorf("%w: beyond what can be searched", ErrDamaged)
+		}
 		return s.resync()
 	}
 	if e.Type == typeTable {
