@@ -81,7 +81,7 @@ func TestLockSerialisesWriters(t *testing.T) {
 // so; on SQLite the pool of one connection does.
 func waitBlocked(t *testing.T, db *sqldb.DB) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); <-time.After(time.Millisecond) {
 		if sqldb.Waiting(db) > 0 {
 			return
 		}

@@ -1,0 +1,41 @@
+# Everything a developer runs. `make test` needs Go, git and apt; it brings the
+# rest (.ci/setup), and starts and stops what it needs.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := build
+
+# What runs concurrently, and so runs under the race detector.
+RACE := ./internal/sqldb/... ./authz/... ./quorum/... ./snapshots/... ./server/control/...
+
+# How long each fuzz target runs in a soak.
+FUZZTIME ?= 2m
+
+.PHONY: build test race lint soak bench generate setup clean
+
+build: ## a static binary in bin/
+	CGO_ENABLED=0 go build -trimpath -o bin/holdfast .
+
+setup: ## install what the tests need, where it is missing
+	@.ci/setup
+
+test: setup ## all tests on SQLite and PostgreSQL, embedded and real Redis, and in a browser
+	@.ci/with-postgres go test -timeout 15m ./...
+
+race: setup ## the concurrent packages under the race detector
+	@CGO_ENABLED=1 .ci/with-postgres go test -race -timeout 15m $(RACE)
+
+lint: ## format, vet, staticcheck, tidiness, generated code, architecture
+	@.ci/lint
+
+soak: setup ## hours: kill rounds, models and properties at length (SOAK=1), then every fuzz target
+	@.ci/with-postgres .ci/soak $(FUZZTIME)
+
+bench: setup ## medians of five interleaved runs are what to quote
+	@for round in 1 2 3 4 5; do .ci/with-postgres go test -run '^$$' -bench . -benchmem -timeout 30m ./... || exit 1; done
+
+generate: ## write generated code again
+	go generate ./...
+	go tool templ generate
+
+clean: ## what builds leave behind
+	go clean ./...
