@@ -3,6 +3,7 @@ package transfer_test
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,7 @@ import (
 	"holdfast/server/transfer"
 	"holdfast/server/wire"
 	"holdfast/snapshots"
+	"holdfast/snapshots/blob"
 	"holdfast/snapshots/blob/mem"
 )
 
@@ -300,6 +302,28 @@ func TestTransfersMayNotStandStill(t *testing.T) {
 		t.Fatal(a.status, a.body)
 	}
 	r.want(r.do(http.MethodGet, r.at("slow"), ""), 404, wire.TypeNotFound)
+}
+
+// slowDisk takes longer to make anything durable than a transfer may stand still.
+type slowDisk struct{ blob.Store }
+
+type slowWriter struct{ blob.Writer }
+
+func (s slowDisk) Create(ctx context.Context, name string) (blob.Writer, error) {
+	w, err := s.Store.Create(ctx, name)
+	return slowWriter{w}, err
+}
+
+func (w slowWriter) Sync() error {
+	time.Sleep(300 * time.Millisecond)
+	return w.Writer.Sync()
+}
+
+func TestACommitIsNotStandingStill(t *testing.T) {
+	r := newRig(t, controltest.New(t, controltest.WithBlobs(slowDisk{mem.New()})), transfer.Options{Idle: 100 * time.Millisecond})
+	r.put("f", "slowly durable")
+	r.put("g", "on the same connection")
+	r.holds("f", "slowly durable")
 }
 
 func archive(t testing.TB, members ...*tar.Header) []byte {
