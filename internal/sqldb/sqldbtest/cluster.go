@@ -34,10 +34,6 @@ func adminDSN(t testing.TB) string {
 
 var startCluster = sync.OnceValues(start)
 
-// keep holds the supervisor's standard input open for as long as the test
-// binary lives: nobody writes to it, its end is the signal to stop.
-var keep *os.File
-
 // supervisor makes and runs a cluster that listens on a socket in its own
 // directory, and stops and clears everything when its standard input ends, which
 // it does however the test binary comes to die. PostgreSQL refuses to run as
@@ -77,20 +73,23 @@ func start() (string, error) {
 		}
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	}
-	r, w, err := os.Pipe()
-	if err != nil {
+	// The writing end is a plain descriptor, which no garbage collection closes:
+	// nobody writes to it, and the kernel closes it when this process ends.
+	var ends [2]int
+	if err := syscall.Pipe2(ends[:], syscall.O_CLOEXEC); err != nil {
 		return "", err
 	}
-	cmd.Stdin, keep = r, w
+	stdin := os.NewFile(uintptr(ends[0]), "stdin")
+	defer stdin.Close()
+	cmd.Stdin = stdin
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
-	r.Close()
 	q := url.Values{"host": {dir}, "user": {"postgres"}, "sslmode": {"disable"}}
 	dsn := "postgres:///postgres?" + q.Encode()
 	if err := await(dsn, dir); err != nil {
 		log, _ := os.ReadFile(filepath.Join(dir, "log"))
-		w.Close()
+		syscall.Close(ends[1])
 		return "", fmt.Errorf("%w\n%s", err, log)
 	}
 	return dsn, nil
