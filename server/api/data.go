@@ -12,15 +12,15 @@ import (
 	"holdfast/server/wire"
 )
 
-// volumePath is the path of a volume, by id or exact name. The router hands a
+// VolumePath is the path of a volume, by id or exact name. The router hands a
 // parameter over as it stood in the path where that was written in an unusual
 // way, and decoded otherwise; here it is decoded exactly once.
-type volumePath struct {
+type VolumePath struct {
 	Volume string `path:"volume" maxLength:"400" doc:"id or exact name"`
 }
 
 // Resolve implements huma.Resolver.
-func (p *volumePath) Resolve(ctx huma.Context) []error {
+func (p *VolumePath) Resolve(ctx huma.Context) []error {
 	if u := ctx.URL(); u.RawPath != "" {
 		decoded, err := url.PathUnescape(p.Volume)
 		if err != nil {
@@ -31,11 +31,14 @@ func (p *volumePath) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-type snapshotPath struct {
+// SnapshotPath is the path of a snapshot. Like VolumePath it is exported because huma
+// looks into embedded fields only where they are.
+type SnapshotPath struct {
 	Snapshot string `path:"snapshot" maxLength:"64"`
 }
 
-type listing struct {
+// Listing selects a page.
+type Listing struct {
 	Prefix string `query:"prefix" maxLength:"4096"`
 	Cursor string `query:"cursor" maxLength:"8192"`
 	Limit  int    `query:"limit" minimum:"0" maximum:"1000"`
@@ -43,29 +46,29 @@ type listing struct {
 
 type (
 	volumeEntries struct {
-		volumePath
-		listing
+		VolumePath
+		Listing
 		At time.Time `query:"at" doc:"a moment of the undo window"`
 	}
 	snapshotEntries struct {
-		snapshotPath
-		listing
+		SnapshotPath
+		Listing
 	}
 	createVolume struct{ Body wire.CreateVolume }
 	askTicket    struct {
-		volumePath
+		VolumePath
 		Body wire.AskTicket
 	}
 	restore struct {
-		volumePath
+		VolumePath
 		Body wire.Restore
 	}
 	takeSnapshot struct {
-		volumePath
+		VolumePath
 		Body wire.TakeSnapshot
 	}
 	listSnapshots struct {
-		volumePath
+		VolumePath
 		Before string `query:"before" maxLength:"64" doc:"list from before this snapshot"`
 		Limit  int    `query:"limit" minimum:"0" maximum:"1000"`
 	}
@@ -83,11 +86,11 @@ func (a *API) dataRoutes() {
 			return c.CreateVolume(ctx, who, in.Body)
 		})
 	handle(a, route(http.MethodGet, "/v1/volumes/{volume}", volumes, "Show a volume"),
-		func(ctx context.Context, who control.Caller, in *volumePath) (wire.Volume, error) {
+		func(ctx context.Context, who control.Caller, in *VolumePath) (wire.Volume, error) {
 			return c.Volume(ctx, who, in.Volume)
 		})
 	handle(a, answers(route(http.MethodDelete, "/v1/volumes/{volume}", volumes, "Delete a volume's primary data; its snapshots stay")),
-		func(ctx context.Context, who control.Caller, in *volumePath) (wire.Removed, error) {
+		func(ctx context.Context, who control.Caller, in *VolumePath) (wire.Removed, error) {
 			return c.DeleteVolume(ctx, who, in.Volume)
 		})
 	handle(a, route(http.MethodGet, "/v1/volumes/{volume}/entries", volumes, "List a volume now or at a moment"),
@@ -111,11 +114,11 @@ func (a *API) dataRoutes() {
 			return c.TakeSnapshot(ctx, who, in.Volume, in.Body)
 		})
 	handle(a, route(http.MethodGet, "/v1/snapshots/{snapshot}", snapshots, "Show a snapshot"),
-		func(ctx context.Context, who control.Caller, in *snapshotPath) (wire.Snapshot, error) {
+		func(ctx context.Context, who control.Caller, in *SnapshotPath) (wire.Snapshot, error) {
 			return c.Snapshot(ctx, who, in.Snapshot)
 		})
 	handle(a, answers(route(http.MethodDelete, "/v1/snapshots/{snapshot}", snapshots, "Refused: says how to open a request")),
-		func(ctx context.Context, who control.Caller, in *snapshotPath) (wire.Snapshot, error) {
+		func(ctx context.Context, who control.Caller, in *SnapshotPath) (wire.Snapshot, error) {
 			return wire.Snapshot{}, c.DeleteSnapshot(ctx, who, in.Snapshot)
 		})
 	handle(a, route(http.MethodGet, "/v1/snapshots/{snapshot}/entries", snapshots, "List a snapshot"),
