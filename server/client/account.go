@@ -52,9 +52,14 @@ func (c *Client) RevokeSession(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodDelete, "/v1/sessions/"+escape(id), nil, nil)
 }
 
-// AcceptInvitation sets the password of an invited account and begins its session.
-func (c *Client) AcceptInvitation(ctx context.Context, secret, password string) (s wire.Session, err error) {
-	return s, c.once(ctx, http.MethodPost, "/v1/invitations/accept", wire.AcceptInvitation{Secret: secret, Password: password}, &s)
+// BeginInvitation returns what makes the first factor of an invited account.
+func (c *Client) BeginInvitation(ctx context.Context, secret, kind string) (b wire.BegunInvitation, err error) {
+	return b, c.once(ctx, http.MethodPost, "/v1/invitations/begin", wire.BeginInvitation{Secret: secret, Kind: kind}, &b)
+}
+
+// AcceptInvitation sets password and first factor of an invited account and begins its session.
+func (c *Client) AcceptInvitation(ctx context.Context, a wire.AcceptInvitation) (s wire.Session, err error) {
+	return s, c.once(ctx, http.MethodPost, "/v1/invitations/accept", a, &s)
 }
 
 // ChangePassword changes the caller's own password.
@@ -72,9 +77,9 @@ func (c *Client) BeginTOTP(ctx context.Context) (e wire.TOTPEnrolment, err error
 	return e, c.call(ctx, http.MethodPost, "/v1/factors/totp", nil, &e)
 }
 
-// ConfirmTOTP enrols the secret of BeginTOTP.
-func (c *Client) ConfirmTOTP(ctx context.Context, code, name string) (f wire.Factor, err error) {
-	return f, c.call(ctx, http.MethodPost, "/v1/factors/totp/confirm", wire.Code{Code: code, Name: name}, &f)
+// ConfirmTOTP enrols the secret of BeginTOTP: code is one of the new secret's.
+func (c *Client) ConfirmTOTP(ctx context.Context, code wire.Code) (f wire.Factor, err error) {
+	return f, c.call(ctx, http.MethodPost, "/v1/factors/totp/confirm", code, &f)
 }
 
 // BeginPasskeyEnrolment returns the options for making a passkey.

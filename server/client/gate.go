@@ -93,9 +93,10 @@ func (c *Client) CharterNumber(ctx context.Context, n int64) (t wire.Charter, er
 	return t, c.call(ctx, http.MethodGet, "/v1/charters/"+strconv.FormatInt(n, 10), nil, &t)
 }
 
-// Ceremony returns the state of the genesis ceremony.
-func (c *Client) Ceremony(ctx context.Context) (s wire.Ceremony, err error) {
-	return s, c.call(ctx, http.MethodGet, "/v1/ceremony", nil, &s)
+// Ceremony returns the state of the founding ceremony, or of the signing of the
+// next charter that a request proposes.
+func (c *Client) Ceremony(ctx context.Context, request string) (s wire.Ceremony, err error) {
+	return s, c.call(ctx, http.MethodGet, query("/v1/ceremony", "request", request), nil, &s)
 }
 
 // ProposeGenesis drafts the first charter; the caller is the host's operator.
@@ -103,14 +104,26 @@ func (c *Client) ProposeGenesis(ctx context.Context, p wire.ProposeGenesis) (s w
 	return s, c.call(ctx, http.MethodPost, "/v1/ceremony", p, &s)
 }
 
-// BeginSignGenesis returns the passkey options for signing the first charter, one key at a time.
-func (c *Client) BeginSignGenesis(ctx context.Context) (o wire.VoteOptions, err error) {
-	return o, c.call(ctx, http.MethodPost, "/v1/ceremony/begin", nil, &o)
+// BeginSignCharter returns the passkey options for signing a proposed charter, one
+// key at a time; an empty request means the founding one.
+func (c *Client) BeginSignCharter(ctx context.Context, request string) (o wire.VoteOptions, err error) {
+	return o, c.call(ctx, http.MethodPost, query("/v1/ceremony/begin", "request", request), nil, &o)
 }
 
-// SignGenesis signs the first charter with one of the caller's keys.
-func (c *Client) SignGenesis(ctx context.Context, a wire.PasskeyAnswer) (s wire.Ceremony, err error) {
-	return s, c.call(ctx, http.MethodPost, "/v1/ceremony/sign", a, &s)
+// SignCharter signs a proposed charter with one of the caller's keys.
+func (c *Client) SignCharter(ctx context.Context, request string, a wire.PasskeyAnswer) (s wire.Ceremony, err error) {
+	return s, c.call(ctx, http.MethodPost, query("/v1/ceremony/sign", "request", request), a, &s)
+}
+
+// Suspensions lists the suspensions in force, for staff.
+func (c *Client) Suspensions(ctx context.Context) (s []wire.Suspension, err error) {
+	return s, c.call(ctx, http.MethodGet, "/v1/suspensions", nil, &s)
+}
+
+// ReissueEnrolment makes a fresh ticket for a person whose factors were reset or
+// who has not answered an invitation; the caller is the host's operator.
+func (c *Client) ReissueEnrolment(ctx context.Context, person string) (i wire.Invitation, err error) {
+	return i, c.call(ctx, http.MethodPost, "/v1/people/"+escape(person)+"/enrolment", nil, &i)
 }
 
 // Log returns a page of the log's entries that the caller may read.

@@ -48,12 +48,6 @@ var _ = register(
 	translation{ticket.ErrOps, wire.TypeInvalid, "Operations are put, get, delete, list and restore, each once."},
 )
 
-// recoveryRecipients are the age recipients that every tenant's keys are wrapped
-// for besides the primary's own: those of the charter in force, none before it.
-func (c *Control) recoveryRecipients(ctx context.Context) ([]string, error) {
-	return c.Gate.RecoveryRecipients(ctx)
-}
-
 // From names what to read: a volume as it is (zero At), at a moment of the undo
 // window, or a snapshot.
 type From struct {

@@ -146,3 +146,22 @@ func wrap(err error) error {
 	}
 	return newError(wire.TypeInternal, err, "Nothing was changed. If it happens again, tell the operator the time of this answer.")
 }
+
+// AsErrorOrNil is AsError, and nil for no error.
+func AsErrorOrNil(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	return AsError(err)
+}
+
+func (e *Error) is(problemType string) bool { return e != nil && e.Type == problemType }
+
+func isAny(err error, targets ...error) bool {
+	for _, t := range targets {
+		if errors.Is(err, t) {
+			return true
+		}
+	}
+	return false
+}

@@ -72,11 +72,27 @@ type Invitation struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// AcceptInvitation sets the password; the answer is a session that can enrol
-// the first second factor and do nothing else.
+// BeginInvitation asks for what makes the first factor of an invited account, or
+// of one whose factors were reset. It spends nothing.
+type BeginInvitation struct {
+	Secret string `json:"secret" maxLength:"256"`
+	Kind   string `json:"kind" enum:"totp,passkey"`
+}
+
+// BegunInvitation carries one of the two, and says whether a password is wanted.
+type BegunInvitation struct {
+	Password bool            `json:"password"`
+	TOTP     *TOTPEnrolment  `json:"totp,omitempty"`
+	Passkey  *PasskeyOptions `json:"passkey,omitempty"`
+}
+
+// AcceptInvitation sets the password and the first factor in one step; the
+// answer is a full session. There is no account with a password and no factor.
 type AcceptInvitation struct {
-	Secret   string `json:"secret" maxLength:"256"`
-	Password string `json:"password" maxLength:"1024"`
+	Secret   string         `json:"secret" maxLength:"256"`
+	Password string         `json:"password,omitempty" maxLength:"1024"`
+	TOTP     *Code          `json:"totp,omitempty"`
+	Passkey  *PasskeyAnswer `json:"passkey,omitempty"`
 }
 
 // Factor is a person's TOTP generator or passkey.
@@ -92,15 +108,18 @@ type Factor struct {
 
 // TOTPEnrolment is shown once; Confirm with a code of it makes it a factor.
 type TOTPEnrolment struct {
-	Secret string `json:"secret"` // base32
-	URL    string `json:"url"`    // otpauth://
-	QR     []byte `json:"qr"`     // PNG
+	Ceremony string `json:"ceremony"`
+	Secret   string `json:"secret"` // base32
+	URL      string `json:"url"`    // otpauth://
+	QR       []byte `json:"qr"`     // PNG
 }
 
-// Code is a TOTP code.
+// Code is a TOTP code, or where a call says so a recovery code. An enrolment
+// also names its ceremony and the new factor.
 type Code struct {
-	Code string `json:"code" maxLength:"16"`
-	Name string `json:"name,omitempty" maxLength:"100"`
+	Code     string `json:"code" maxLength:"64"`
+	Ceremony string `json:"ceremony,omitempty" maxLength:"256"`
+	Name     string `json:"name,omitempty" maxLength:"100"`
 }
 
 // PasskeyOptions are the publicKey options for navigator.credentials, as WebAuthn's JSON.

@@ -216,3 +216,13 @@ type LogProof struct {
 type Reason struct {
 	Reason string `json:"reason" minLength:"1" maxLength:"500"`
 }
+
+// Suspension suspends two approvers, the one named and the one who did it, until
+// a gated decision ends it.
+type Suspension struct {
+	ID      string    `json:"id"`
+	Subject Actor     `json:"subject"`
+	By      Actor     `json:"by"`
+	Reason  string    `json:"reason"`
+	At      time.Time `json:"at"`
+}

@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"filippo.io/age"
+	"github.com/spf13/cobra"
+
+	"holdfast/internal/durable"
+	"holdfast/server/app"
+	"holdfast/server/client"
+	"holdfast/server/wire"
+)
+
+// operator runs f as the host's operator, whose secret lies in the data
+// directory. It can make tenants, invite staff and propose the first charter;
+// it reads no data and destroys nothing.
+func (s *shell) operator(dir *string, f func(ctx context.Context, c *client.Client, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		secret, err := app.ReadOperator(*dir)
+		if err != nil {
+			return fmt.Errorf("%w (run this on the service's host, as its user, with --dir)", err)
+		}
+		return f(cmd.Context(), client.New(s.base(), client.WithToken(secret)), args)
+	}
+}
+
+func dirFlag(cmd *cobra.Command) *string {
+	return cmd.Flags().String("dir", "holdfast-data", "the service's data directory")
+}
+
+func (s *shell) tenantCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "tenant", Short: "Make tenants (on the service's host)"}
+	create := &cobra.Command{Use: "create NAME", Short: "Make a tenant and invite its owner", Args: cobra.ExactArgs(1)}
+	dir := dirFlag(create)
+	name := create.Flags().String("owner-name", "", "the owner's name")
+	email := create.Flags().String("owner-email", "", "the owner's e-mail address")
+	create.RunE = s.operator(dir, func(ctx context.Context, c *client.Client, args []string) error {
+		t, err := c.CreateTenant(ctx, wire.CreateTenant{Name: args[0], OwnerName: *name, OwnerEmail: *email})
+		if err != nil {
+			return err
+		}
+		return s.print(t, func(w io.Writer) {
+			fmt.Fprintf(w, "Made tenant %s (%s).\n", plain(t.Tenant.Name), t.Tenant.ID)
+			s.invitation(w, t.Invitation)
+		})
+	})
+	cmd.AddCommand(create)
+	return cmd
+}
+
+func (s *shell) staffCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "staff", Short: "Invite support people (on the service's host)"}
+	invite := &cobra.Command{
+		Use: "invite NAME EMAIL", Short: "Invite an approver or auditor; a vote comes only with a charter", Args: cobra.ExactArgs(2),
+	}
+	dir := dirFlag(invite)
+	role := invite.Flags().String("role", "approver", "approver or auditor")
+	invite.RunE = s.operator(dir, func(ctx context.Context, c *client.Client, args []string) error {
+		i, err := c.InviteStaff(ctx, wire.Invite{Name: args[0], Email: args[1], Role: *role})
+		if err != nil {
+			return err
+		}
+		return s.print(i, func(w io.Writer) { s.invitation(w, i) })
+	})
+	cmd.AddCommand(invite)
+	return cmd
+}
+
+func (s *shell) invitation(w io.Writer, i wire.Invitation) {
+	fmt.Fprintf(w, "Invited %s <%s> as %s (%s).\n", plain(i.Person.Name), plain(i.Person.Email), i.Person.Role, i.Person.ID)
+	fmt.Fprintf(w, "Their invitation, valid once and until %s:\n  %s\n", local(i.ExpiresAt), i.Secret)
+}
+
+func (s *shell) charterCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "charter", Short: "Read the charter, hold the ceremony, propose a change"}
+	show := &cobra.Command{
+		Use: "show", Short: "Print the charter in force", Args: cobra.NoArgs,
+	}
+	number := show.Flags().Int64("number", 0, "an earlier charter")
+	show.RunE = s.with(func(ctx context.Context, c *client.Client, _ []string) error {
+		get := c.Charter
+		if *number > 0 {
+			get = func(ctx context.Context) (wire.Charter, error) { return c.CharterNumber(ctx, *number) }
+		}
+		t, err := get(ctx)
+		if err != nil {
+			return err
+		}
+		return s.print(t, func(w io.Writer) { fmt.Fprint(w, t.Text) })
+	})
+	propose := &cobra.Command{
+		Use: "propose FILE", Short: "Ask the approvers for the next charter, whose whole text is in FILE", Args: cobra.ExactArgs(1),
+	}
+	reason := propose.Flags().String("reason", "", "why")
+	propose.RunE = s.with(func(ctx context.Context, c *client.Client, args []string) error {
+		text, err := os.ReadFile(args[0])
+		if err != nil {
+			return err
+		}
+		return s.askFor(ctx, c, wire.AskRequest{Action: "change-charter", Charter: string(text), Reason: *reason})
+	})
+	ceremony := &cobra.Command{
+		Use: "ceremony FILE", Short: "Propose the first charter from FILE (JSON), on the service's host", Args: cobra.ExactArgs(1),
+		Long: "Propose the first charter. FILE is JSON: purpose, approvers (person, team), recipients (the recovery keys' age\n" +
+			"recipients) and lines that differ from the defaults. Every approver then signs it with every key that it names;\n" +
+			"the last signature puts it in force.",
+	}
+	dir := dirFlag(ceremony)
+	ceremony.RunE = s.operator(dir, func(ctx context.Context, c *client.Client, args []string) error {
+		text, err := os.ReadFile(args[0])
+		if err != nil {
+			return err
+		}
+		var p wire.ProposeGenesis
+		if err := json.Unmarshal(text, &p); err != nil {
+			return fmt.Errorf("%s: %w", args[0], err)
+		}
+		state, err := c.ProposeGenesis(ctx, p)
+		if err != nil {
+			return err
+		}
+		return s.print(state, func(w io.Writer) {
+			fmt.Fprintf(w, "%s\nhash %s\nMissing signatures:\n", state.Text, state.Hash)
+			for _, who := range state.Missing {
+				fmt.Fprintf(w, "  %s (%s)\n", plain(who.Name), who.ID)
+			}
+		})
+	})
+	recovery := &cobra.Command{
+		Use: "recovery-key FILE", Short: "Make a recovery key, offline: FILE gets the key, standard output its recipient", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if _, err := os.Lstat(args[0]); err == nil {
+				return fmt.Errorf("%s exists: a recovery key is never overwritten", args[0])
+			}
+			identity, err := age.GenerateX25519Identity()
+			if err != nil {
+				return err
+			}
+			if err := durable.WriteFile(args[0], []byte("# Holdfast recovery key. Keep it offline, in two places.\n"+identity.String()+"\n"), 0o600); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(s.Out, identity.Recipient())
+			return err
+		},
+	}
+	cmd.AddCommand(show, propose, ceremony, recovery)
+	return cmd
+}

@@ -1,0 +1,39 @@
+package control
+
+import "time"
+
+// Every numeric bound of the use cases.
+const (
+	// tokenTouch is how stale a token's time of last use may become.
+	tokenTouch = time.Minute
+	// InvitationLife is how long an invitation can be answered.
+	InvitationLife = 7 * 24 * time.Hour
+	// DefaultPage and MaxPage bound listings.
+	DefaultPage = 100
+	MaxPage     = 1000
+)
+
+const (
+	// DefaultQuota is how many bytes a new tenant's packs may hold, garbage included.
+	DefaultQuota = 1 << 40
+	// maxNames bounds the members of an archive that also deletes: 64 MiB of memory.
+	maxNames = 4 << 20
+	// repairPage is how many deeds are compared with the log at once.
+	repairPage = 500
+)
+
+const (
+	// voteWindow is how long approvers have; silence then means no.
+	voteWindow = 7 * 24 * time.Hour
+	// executeWindow is how long after that a decided request may still be executed.
+	executeWindow = 60 * 24 * time.Hour
+	// freshStatement is how old a rendered statement may be when a person begins
+	// to confirm it; older ones are rendered again, with the facts of the moment.
+	freshStatement = 4 * time.Minute
+	// maxListedRequests bounds a listing of requests.
+	maxListedRequests = 200
+	// lockdownReach is how far back a lockdown revokes sessions, tokens and factors.
+	lockdownReach = 72 * time.Hour
+	// outboxLease is how long a job stays with the worker that claimed it.
+	outboxLease = time.Minute
+)

@@ -1,0 +1,255 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"holdfast/authz"
+	"holdfast/internal/sqldb"
+	"holdfast/quorum"
+	quorumsql "holdfast/quorum/sqlstore"
+	"holdfast/quorum/statement"
+	"holdfast/server/wire"
+)
+
+// Request returns a request, or a draft, that the caller may see.
+func (c *Control) Request(ctx context.Context, who Caller, request string) (out wire.Request, err error) {
+	var d draft
+	isDraft := false
+	err = c.read(ctx, func(tx *sqldb.Tx) error {
+		r, err := c.visible(ctx, tx, who, request)
+		if errors.Is(err, quorum.ErrNotFound) {
+			isDraft = true
+			d, _, err = c.draftOf(ctx, tx, who, request)
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		out, err = c.describe(ctx, tx, r)
+		return err
+	})
+	if err != nil || !isDraft {
+		return out, err
+	}
+	if err := c.decide(who, authz.RequestView, c.requestResource(request, d.Tenant, [32]byte{}), ""); err != nil {
+		return out, err
+	}
+	return c.describeDraft(who, request, d)
+}
+
+// visible loads a request that the caller may see; any other is not found (T11).
+func (c *Control) visible(ctx context.Context, tx *sqldb.Tx, who Caller, request string) (quorumsql.Request, error) {
+	r, err := quorumsql.LoadRequest(ctx, tx, request)
+	if err != nil {
+		return r, err
+	}
+	return r, c.decide(who, authz.RequestView, c.requestResource(request, r.State.Tenant, [32]byte{}), "")
+}
+
+// Requests lists requests that the caller may see: for members their tenant's,
+// newest first; for staff the queue of open ones, fair to every tenant and most
+// urgent first, then the rest. An empty state lists all.
+func (c *Control) Requests(ctx context.Context, who Caller, state string) ([]wire.Request, error) {
+	if err := c.decide(who, authz.RequestView, c.requestResource("", who.tenantID(), [32]byte{}), ""); err != nil {
+		return nil, err
+	}
+	var want quorum.Phase
+	if state != "" {
+		var err error
+		if want, err = quorum.ParsePhase(state); err != nil {
+			return nil, newError(wire.TypeInvalid, err, "There is no state %q.", state)
+		}
+	}
+	out := []wire.Request{}
+	err := c.read(ctx, func(tx *sqldb.Tx) error {
+		out = out[:0]
+		lines, err := c.lines(ctx, tx, who, want)
+		if err != nil {
+			return err
+		}
+		for _, line := range lines {
+			if want != 0 && line.Phase != want {
+				continue
+			}
+			r, err := quorumsql.LoadRequest(ctx, tx, line.ID)
+			if err != nil {
+				return err
+			}
+			w, err := c.describe(ctx, tx, r)
+			if err != nil {
+				return err
+			}
+			out = append(out, w)
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (c *Control) lines(ctx context.Context, tx *sqldb.Tx, who Caller, want quorum.Phase) ([]quorumsql.Line, error) {
+	if tenant := who.tenantID(); tenant != "" {
+		return quorumsql.OfTenant(ctx, tx, tenant, time.Time{}, maxListedRequests)
+	}
+	if want != 0 && want != quorum.Open {
+		return quorumsql.InPhase(ctx, tx, want, "", maxListedRequests)
+	}
+	lines, err := quorumsql.Queue(ctx, tx, quorum.MaxQueue)
+	if err != nil || want == quorum.Open {
+		return lines, err
+	}
+	for _, p := range []quorum.Phase{quorum.Cooling, quorum.Executing, quorum.Tombstoned, quorum.Denied, quorum.Cancelled, quorum.Expired, quorum.Restored, quorum.Erased, quorum.Applied} {
+		more, err := quorumsql.InPhase(ctx, tx, p, "", maxListedRequests)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, more...)
+	}
+	return lines[:min(len(lines), maxListedRequests)], nil
+}
+
+// Statement returns the whole statement, byte for byte as it is signed.
+func (c *Control) Statement(ctx context.Context, who Caller, request string) (text string, err error) {
+	err = c.read(ctx, func(tx *sqldb.Tx) error {
+		r, err := c.visible(ctx, tx, who, request)
+		text = string(r.Statement)
+		return err
+	})
+	if AsErrorOrNil(err).is(wire.TypeNotFound) {
+		d, e := c.Request(ctx, who, request)
+		if e != nil {
+			return "", e
+		}
+		return d.Statement, nil
+	}
+	return text, err
+}
+
+// StatementBody returns a page of the statement's body.
+func (c *Control) StatementBody(ctx context.Context, who Caller, request string, from, limit int) (lines []string, err error) {
+	err = c.read(ctx, func(tx *sqldb.Tx) error {
+		r, err := c.visible(ctx, tx, who, request)
+		if err != nil {
+			return err
+		}
+		lines = statement.Text(r.Statement).Page(max(from, 0), min(max(limit, 1), statement.PageLines))
+		return nil
+	})
+	return lines, err
+}
+
+// describe is a request as the API shows it.
+func (c *Control) describe(ctx context.Context, tx *sqldb.Tx, r quorumsql.Request) (wire.Request, error) {
+	s, err := statement.Parse(r.Statement)
+	if err != nil {
+		return wire.Request{}, errors.Join(quorum.ErrTampered, err)
+	}
+	text := statement.Text(r.Statement)
+	st := r.State
+	tally := st.Tally()
+	out := wire.Request{
+		ID: st.Request, Tenant: st.Tenant, Action: string(st.Action), State: st.Phase.String(), Reason: s.Reason,
+		Requester: wire.Actor{Kind: string(s.Requester.Kind), ID: s.Requester.ID, Name: s.Requester.Name},
+		OpenedAt:  st.OpenedAt, VoteUntil: st.VoteUntil, ExecuteUntil: st.ExecuteUntil,
+		Digest: digestText(st.Digest), Fingerprint: text.Fingerprint(), Statement: string(text.Header()), BodyLines: text.BodyLines(),
+		Need: wire.Need{
+			Approvals: st.Requirement.Approvals, Teams: st.Requirement.Teams, Hardware: st.Requirement.Hardware,
+			Independent: st.Requirement.Independent, Got: tally.Approvals, Surcharges: surcharges(s),
+		},
+		Votes: []wire.Vote{},
+	}
+	if st.Action == statement.DeleteCopies {
+		out.Impact = impactOf(s)
+	}
+	for _, v := range st.Votes {
+		out.Votes = append(out.Votes, c.describeVote(ctx, tx, st, v))
+	}
+	switch st.Phase {
+	case quorum.Cooling, quorum.Executing:
+		out.Timer = &wire.Timer{Of: "cooling", Seconds: st.Timer.Need.Seconds(), Accrued: st.Timer.Accrued.Seconds()}
+	case quorum.Tombstoned:
+		out.Timer = &wire.Timer{Of: "grace", Seconds: st.Timer.Need.Seconds(), Accrued: st.Timer.Accrued.Seconds()}
+	}
+	if !st.Phase.Ended() {
+		out.Blocked = blocked(st)
+		if out.Timer != nil && st.Stopped() != nil {
+			out.Timer.Stopped = AsError(st.Stopped()).Detail
+		}
+	}
+	return out, nil
+}
+
+func (c *Control) describeVote(ctx context.Context, tx *sqldb.Tx, st quorum.State, v quorum.Vote) wire.Vote {
+	out := wire.Vote{
+		Approver: wire.Actor{Kind: "staff", ID: v.Person, Name: c.nameOf(ctx, tx, v.Person)},
+		Decision: string(v.Decision), Method: string(v.Method), At: v.At,
+	}
+	for _, a := range st.Roster {
+		if a.Person != v.Person {
+			continue
+		}
+		out.Approver.Team = a.Team
+		out.Counts = !a.Suspended
+		if a.Suspended {
+			out.Why = "suspended"
+		}
+		return out
+	}
+	out.Why = "no approver any more"
+	return out
+}
+
+// blocked says in words why nothing happens to a request now.
+func blocked(st quorum.State) []string {
+	var out []string
+	if st.Phase == quorum.Open {
+		out = append(out, "votes are missing")
+	}
+	if err := st.Stopped(); err != nil {
+		out = append(out, AsError(err).Detail)
+	}
+	if st.Phase == quorum.Cooling && !st.Met() {
+		out = append(out, "votes that were cast do not count any more; others are needed")
+	}
+	return out
+}
+
+func surcharges(s statement.Statement) []string {
+	var out []string
+	if s.LastPoint() {
+		out = append(out, "a last restore point would go")
+	}
+	if s.LastCopy() {
+		out = append(out, "a last copy would go")
+	}
+	if s.StaffOpened() {
+		out = append(out, "staff asked for it")
+	}
+	return out
+}
+
+// impactOf is what a statement says would be gone.
+func impactOf(s statement.Statement) *wire.Impact {
+	out := &wire.Impact{Volumes: []wire.VolumeImpact{}}
+	for _, v := range s.Volumes {
+		line := wire.VolumeImpact{Volume: v.ID, Name: v.Name}
+		if v.NewestLeft != "" {
+			line.NewestLeft = &v.NewestLeftAt
+		}
+		for _, k := range s.Copies {
+			if k.Volume != v.ID {
+				continue
+			}
+			line.Copies++
+			out.Copies++
+			out.Bytes += int64(k.Bytes)
+			out.Files += int64(k.Files)
+			if k.Last == statement.LastCopy || k.Last == statement.LastBoth {
+				line.LastCopies = append(line.LastCopies, k.Snapshot)
+			}
+		}
+		out.Volumes = append(out.Volumes, line)
+	}
+	return out
+}
