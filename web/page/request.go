@@ -1,0 +1,171 @@
+package page
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/a-h/templ"
+
+	"holdfast/authz"
+	"holdfast/server/control"
+	"holdfast/server/wire"
+	"holdfast/web/view"
+)
+
+func (s *Site) requestPages() {
+	s.Get("/requests", func(v *Visit) error {
+		list, err := v.Control.Requests(v.Context(), v.Who, v.Query("state"))
+		if err != nil {
+			return err
+		}
+		return v.Show(view.Frame{Title: "Requests", Here: "/requests"}, func(f view.Frame) templ.Component {
+			return view.Requests(f, list, v.Query("state"))
+		})
+	})
+	s.Get("/requests/:request", showRequest)
+	s.Get("/requests/:request/body", showBody)
+	s.Get("/requests/:request/statement", func(v *Visit) error {
+		text, err := v.Control.Statement(v.Context(), v.Who, v.Param("request"))
+		if err != nil {
+			return err
+		}
+		return v.c.Blob(http.StatusOK, "text/plain; charset=utf-8", []byte(text))
+	})
+	s.Post("/requests/:request/confirm", func(v *Visit) error {
+		if _, err := v.Control.ConfirmRequest(v.Context(), v.Who, v.Param("request")); err != nil {
+			return err
+		}
+		return v.toRequest("confirmed")
+	}, showRequest)
+	s.Post("/requests/:request/cancel", func(v *Visit) error {
+		if _, err := v.Control.CancelRequest(v.Context(), v.Who, v.Param("request"), v.Field("reason")); err != nil {
+			return err
+		}
+		return v.toRequest("cancelled")
+	}, showRequest)
+	s.Post("/requests/:request/undo", func(v *Visit) error {
+		if _, err := v.Control.UndoRequest(v.Context(), v.Who, v.Param("request"), v.Field("reason")); err != nil {
+			return err
+		}
+		return v.toRequest("restored")
+	}, showRequest)
+}
+
+func (v *Visit) toRequest(done string) error {
+	return v.Go("/requests/" + pathSafe(v.Param("request")) + "?done=" + done)
+}
+
+// pathSafe keeps what can be part of an id, and so of a path that we send on to.
+func pathSafe(id string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' {
+			return r
+		}
+		return -1
+	}, id)
+}
+
+func showRequest(v *Visit) error {
+	r, err := v.Control.Request(v.Context(), v.Who, v.Param("request"))
+	if err != nil {
+		return err
+	}
+	var mine *wire.Vote
+	for i := range r.Votes {
+		if r.Votes[i].Approver.ID == v.Who.ID() {
+			mine = &r.Votes[i]
+		}
+	}
+	staff := v.Who.Principal.Staff
+	acts := staff == authz.StaffApprover || v.Who.Principal.Role == authz.RoleOwner || v.Who.Principal.Role == authz.RoleOperator
+	can := view.Can{
+		Vote:    staff == authz.StaffApprover && v.site.votes && mine == nil && (r.State == "open" || r.State == "cooling"),
+		Confirm: r.State == "draft" && acts,
+		Stop:    r.State != "draft" && acts && view.Stoppable(r.State),
+		Undo:    r.State == "tombstoned" && acts,
+	}
+	return v.Show(view.Frame{Title: view.Words(r.Action), Here: "/requests"}, func(f view.Frame) templ.Component {
+		return view.Request(f, r, can, mine, v.Who.ID())
+	})
+}
+
+func showBody(v *Visit) error {
+	r, err := v.Control.Request(v.Context(), v.Who, v.Param("request"))
+	if err != nil {
+		return err
+	}
+	pages := max(1, (r.BodyLines+bodyLines-1)/bodyLines)
+	at, err := strconv.Atoi(v.Query("page"))
+	if err != nil || at < 1 {
+		at = 1
+	}
+	at = min(at, pages)
+	lines, err := v.Control.StatementBody(v.Context(), v.Who, r.ID, (at-1)*bodyLines, bodyLines)
+	if err != nil {
+		return err
+	}
+	return v.Show(view.Frame{Title: "Targets", Here: "/requests"}, func(f view.Frame) templ.Component {
+		return view.Body(f, r, lines, at, pages)
+	})
+}
+
+// Votes adds the pages on which an approver decides. A page is one decision, so
+// that no slip of the finger turns one into the other.
+func (s *Site) Votes() {
+	s.votes = true
+	for _, decision := range []string{"approve", "deny"} {
+		show := func(v *Visit) error { return showDecision(v, decision) }
+		s.Get("/requests/:request/"+decision, show)
+		s.Begin("/requests/:request/"+decision+"/begin", func(v *Visit) (any, error) {
+			return v.Control.BeginVote(v.Context(), v.Who, v.Param("request"), decision)
+		})
+		s.Post("/requests/:request/"+decision, func(v *Visit) error {
+			in := wire.CastVote{Decision: decision, Reason: strings.TrimSpace(v.Field("reason")), Code: digits(v.Field("code"))}
+			if in.Code == "" {
+				answer, err := v.Answer("")
+				if err != nil {
+					return err
+				}
+				in.Passkey = &answer
+			} else if err := v.stillReads(); err != nil {
+				return err
+			}
+			if _, err := v.Control.CastVote(v.Context(), v.Who, v.Param("request"), in); err != nil {
+				return err
+			}
+			return v.toRequest("voted")
+		}, show)
+	}
+}
+
+// stillReads refuses a code for another statement than the page showed. A
+// passkey's signature needs no such check: it covers the digest.
+func (v *Visit) stillReads() error {
+	r, err := v.Control.Request(v.Context(), v.Who, v.Param("request"))
+	if err == nil && r.Digest != v.Field("digest") {
+		return control.NewError(wire.TypeDigestMismatch, nil, "The statement is not the one that the page showed. Nothing was signed. Read it again.")
+	}
+	return err
+}
+
+func showDecision(v *Visit, decision string) error {
+	r, err := v.Control.Request(v.Context(), v.Who, v.Param("request"))
+	if err != nil {
+		return err
+	}
+	session, err := v.Control.Session(v.Context(), v.Who)
+	if err != nil {
+		return err
+	}
+	return v.Show(view.Frame{Title: view.Words(decision) + ": " + strings.ToLower(view.Words(r.Action)), Here: "/requests"}, func(f view.Frame) templ.Component {
+		return view.Decide(f, r, decision, session.Methods, v.Field("reason"))
+	})
+}
+
+// Under lists the requests that are under way, of those the caller may see.
+func (v *Visit) Under() ([]wire.Request, error) {
+	all, err := v.Control.Requests(v.Context(), v.Who, "")
+	return slices.DeleteFunc(all, func(r wire.Request) bool { return !view.Stoppable(r.State) && r.State != "tombstoned" }), err
+}

@@ -1,0 +1,66 @@
+package page
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/a-h/templ"
+
+	"holdfast/server/api"
+	"holdfast/server/wire"
+	"holdfast/web/view"
+)
+
+// A form whose action needs a step-up is answered by a page that shows the exact
+// text and sends the same form again, to the same path, with the proof. What the
+// proof was made for is checked by the power, not here: a form changed meanwhile
+// has another digest and is asked again (T07).
+
+const stepUpPrefix = "step_up"
+
+// stepUp proves the step-up that came with the form, if one did.
+func (v *Visit) stepUp() error {
+	digest := v.Field(stepUpPrefix)
+	if digest == "" {
+		return nil
+	}
+	in := wire.StepUp{Digest: digest, Code: digits(v.Field("step_up_code"))}
+	if in.Code == "" {
+		answer, err := v.Answer("step_up_")
+		if err != nil {
+			return err
+		}
+		in.Passkey = &answer
+	}
+	o, err := v.Control.StepUp(v.Context(), v.Who, in)
+	if err != nil {
+		return err
+	}
+	v.keep(o)
+	cred := api.Credentials(v.Context())
+	cred.Session = o.Secret
+	v.stepped = true
+	return v.authenticate(cred)
+}
+
+func (v *Visit) askStepUp(challenge wire.StepUpChallenge) error {
+	s, err := v.Control.Session(v.Context(), v.Who)
+	if err != nil {
+		return err
+	}
+	methods := slices.DeleteFunc(slices.Clone(challenge.Methods), func(m string) bool { return !slices.Contains(s.Methods, m) })
+	var kept []view.Pair
+	form := v.c.Request().PostForm
+	for _, name := range slices.Sorted(maps.Keys(form)) {
+		if strings.HasPrefix(name, stepUpPrefix) || strings.Contains(name, "password") {
+			continue
+		}
+		for _, value := range form[name] {
+			kept = append(kept, view.Pair{Name: name, Value: value})
+		}
+	}
+	return v.Show(view.Frame{Title: "Confirm with your second factor"}, func(f view.Frame) templ.Component {
+		return view.StepUp(f, challenge, methods, v.c.Request().URL.EscapedPath(), kept)
+	})
+}
