@@ -9,8 +9,7 @@ CREATE TABLE gate (
     replay TEXT NOT NULL,
     checkpoint BYTEA NOT NULL,
     clock TEXT NOT NULL,
-    suspended TEXT NOT NULL,
-    stops_read BIGINT NOT NULL
+    suspended TEXT NOT NULL
 );
 
 -- Charters in force, by number. leaf and in_force_at are of the log leaf that carries the hash.

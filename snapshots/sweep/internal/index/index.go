@@ -259,3 +259,28 @@ func Erased(ctx context.Context, tx *sqldb.Tx, snapshot, site string) (bool, err
 	err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM copies WHERE snapshot = $1 AND site = $2 AND state = 'erased'`, snapshot, site).Scan(&n)
 	return n > 0, err
 }
+
+// RootOf finds the root frame of a sealed snapshot by its digest.
+func RootOf(ctx context.Context, tx *sqldb.Tx, tenant string, digest [32]byte) (k snapshots.ChunkKey, err error) {
+	var root []byte
+	err = tx.QueryRow(ctx, `SELECT root FROM seals WHERE tenant = $1 AND digest = $2 LIMIT 1`, tenant, digest[:]).Scan(&root)
+	if err != nil {
+		return k, err
+	}
+	copy(k.Hash[:], digest[:])
+	return k, fixed(k.ID[:], root)
+}
+
+// RefsOf reads where a frame stands and how many edges point at it.
+func RefsOf(ctx context.Context, tx *sqldb.Tx, tenant string, k snapshots.ChunkKey) (d Dead, refs int64, err error) {
+	var kind int64
+	d.Key = k
+	err = tx.QueryRow(ctx, `SELECT c.kind, c.pack, c.pos, c.length, COALESCE(r.refs, 0) FROM chunks c
+		LEFT JOIN refs r ON r.tenant = c.tenant AND r.id = c.id AND r.frame_hash = c.frame_hash
+		WHERE c.tenant = $1 AND c.id = $2 AND c.frame_hash = $3`, tenant, k.ID[:], k.Hash[:]).Scan(&kind, &d.Pack, &d.Pos, &d.Len, &refs)
+	d.Kind = chunk.Kind(kind)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("%w: frame", ErrMissing)
+	}
+	return d, refs, err
+}

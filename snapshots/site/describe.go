@@ -1,0 +1,127 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"holdfast/internal/sqldb"
+	"holdfast/quorum/statement"
+	"holdfast/snapshots/sweep"
+)
+
+// Inventory implements Site.
+func (p *Primary) Inventory(ctx context.Context, tenant, after string, limit int) (out []CopyFacts, err error) {
+	if limit <= 0 || limit > MaxPage {
+		limit = MaxPage
+	}
+	err = p.read(ctx, func(tx *sqldb.Tx) error {
+		out, err = copiesIn(ctx, tx, `WHERE c.site = $1 AND c.tenant = $2 AND c.snapshot > $3 ORDER BY c.snapshot LIMIT $4`, p.c.Name, tenant, after, limit)
+		if err != nil {
+			return err
+		}
+		over, err := stopsOver(ctx, tx, tenant)
+		for i := range out {
+			out[i].Site, out[i].Last = p.c.Name, statement.NotLast
+			out[i].Held = over.all || slices.Contains(over.volumes, out[i].Volume)
+		}
+		return err
+	})
+	return out, err
+}
+
+// Describe implements Site.
+func (p *Primary) Describe(ctx context.Context, q Query) (Description, error) {
+	if len(q.Snapshots) > statement.MaxByRule {
+		return Description{}, fmt.Errorf("%w: %d snapshots", ErrBound, len(q.Snapshots))
+	}
+	var d Description
+	var roots [][32]byte
+	err := p.read(ctx, func(tx *sqldb.Tx) error {
+		d = Description{}
+		newest, err := charterAt(ctx, tx, 0)
+		if err != nil {
+			return err
+		}
+		over, err := stopsOver(ctx, tx, q.Tenant)
+		if err != nil {
+			return err
+		}
+		targets := map[string]bool{}
+		for _, s := range q.Snapshots {
+			c, err := copyOf(ctx, tx, p.c.Name, q.Tenant, s)
+			if errors.Is(err, errNoCopy) || targets[s] {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			c.Site, targets[s] = p.c.Name, true
+			c.Held = over.all || slices.Contains(over.volumes, c.Volume)
+			d.Copies = append(d.Copies, c)
+			roots = append(roots, c.Digest)
+		}
+		undo := newest.c.Undo
+		for i := range d.Copies {
+			c := &d.Copies[i]
+			v, err := p.volumeFacts(ctx, tx, *c, targets, undo, &d)
+			if err != nil {
+				return err
+			}
+			elsewhere, _, err := others(ctx, tx, c.Snapshot)
+			if err != nil {
+				return err
+			}
+			c.Last = last(newest.c.MultiSite() && !elsewhere, v.NewestLeft == "")
+		}
+		return nil
+	})
+	if err != nil {
+		return Description{}, err
+	}
+	frees, err := p.c.Sweep.Estimate(ctx, q.Tenant, roots)
+	if err != nil && !errors.Is(err, sweep.ErrCorrupt) {
+		return Description{}, err
+	}
+	for i := range frees {
+		d.Copies[i].Frees = frees[i]
+		d.Frees = frees[i]
+	}
+	return d, nil
+}
+
+func last(copied, point bool) statement.Last {
+	switch {
+	case copied && point:
+		return statement.LastBoth
+	case copied:
+		return statement.LastCopy
+	case point:
+		return statement.LastPoint
+	}
+	return statement.NotLast
+}
+
+// volumeFacts answers what is left of a copy's volume, computing it once a volume.
+func (p *Primary) volumeFacts(ctx context.Context, tx *sqldb.Tx, c CopyFacts, targets map[string]bool, undo time.Duration, d *Description) (VolumeFacts, error) {
+	for _, v := range d.Volumes {
+		if v.Volume == c.Volume {
+			return v, nil
+		}
+	}
+	v := VolumeFacts{Volume: c.Volume, Name: c.VolumeName}
+	points, err := pointsOf(ctx, tx, p.c.Name, c.Tenant, c.Volume)
+	if err != nil {
+		return v, err
+	}
+	for _, x := range points {
+		if !targets[x.Snapshot] && x.Counts(p.now(), undo) {
+			v.NewestLeft, v.NewestLeftAt = x.Snapshot, x.TakenAt
+			break
+		}
+	}
+	d.Volumes = append(d.Volumes, v)
+	return v, nil
+}
