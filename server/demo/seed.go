@@ -203,7 +203,7 @@ func (in *installation) ceremony(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := ada.Ceremony(ctx)
+	s, err := ada.Ceremony(ctx, "")
 	if err != nil || s.State == "sealed" {
 		return err
 	}
@@ -228,7 +228,7 @@ func (in *installation) ceremony(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		o, err := c.BeginSignGenesis(ctx)
+		o, err := c.BeginSignCharter(ctx, "")
 		if err != nil {
 			return fmt.Errorf("%s signs the charter: %w", p.Email, err)
 		}
@@ -236,7 +236,7 @@ func (in *installation) ceremony(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if s, err = c.SignGenesis(ctx, a); err != nil {
+		if s, err = c.SignCharter(ctx, "", a); err != nil {
 			return fmt.Errorf("%s signs the charter: %w", p.Email, err)
 		}
 	}
