@@ -12,14 +12,16 @@ import (
 // sweepers are the packages that may destroy, and they only with a permit.
 var sweepers = []string{"snapshots/sweep/internal/..."}
 
-// mayRemove excuses files whose removing or overwriting touches no copy, chunk,
+// mayRemove excuses uses, by file and name, whose removing or overwriting touches no copy, chunk,
 // pack or key, each with what it touches instead.
 var mayRemove = map[string]string{
-	"server/client/archive/archive.go": "the name of an option: files missing in a push leave the live tree, which is its users' (I11)",
-	"internal/durable/durable.go":      "its own temporary file, and the rename that publishes it",
-	"snapshots/stream/untar/untar.go":  "temporary files of an extraction on the user's machine",
-	"quorum/audit/source/export.go":    "publishes the checkpoint of an exported log",
-	"snapshots/site/pins.go":           "replaces the file of high-water marks, which only grow",
+	"internal/durable/durable.go Remove":      "its own temporary file",
+	"internal/durable/durable.go Rename":      "publishes that file under its name",
+	"snapshots/stream/untar/untar.go Remove":  "temporary files of an extraction on the user's machine",
+	"snapshots/stream/untar/untar.go Rename":  "files of that extraction",
+	"quorum/audit/source/export.go Rename":    "publishes the checkpoint of an exported log",
+	"server/client/archive/archive.go Remove": "the name of an option: files missing in a push leave the live tree, which is its users' (I11)",
+	"server/demo/scenario.go RemoveAll":       "a scenario's scratch directory on the user's machine",
 }
 
 // destroying are names of functions and methods that take bytes away: by name,

@@ -82,7 +82,7 @@ var mayImport = map[string][]string{
 	"server/app": {"authz/...", "quorum/...", "snapshots/...", "server/...", "web/...", "internal/..."},
 	// The command line verifies charters, logs and warrants as a stranger would.
 	"server/cli":  join([]string{"server/app", "server/client/...", "server/config", "server/demo", "server/wire", "quorum/audit/source", "snapshots/stream/untar", "internal/durable", "internal/id"}, gateLeaves),
-	"server/demo": join([]string{"server/client/...", "server/wire", "authz/passkey/softkey", "authz/totp", "internal/durable"}, gateLeaves),
+	"server/demo": join([]string{"server/client/...", "server/wire", "authz/passkey/softkey", "authz/totp", "snapshots/stream/untar", "internal/durable"}, gateLeaves),
 }
 
 // onlyIn says where a package of this module or a module of others may be

@@ -146,12 +146,13 @@ func literal(n ast.Node) string {
 	return strings.Join(parts, " ")
 }
 
-// allowed takes findings that begin with a listed file away and reports listed
-// files that no finding needs any more: an exception goes with its reason.
+// allowed takes findings away whose file and last word are listed ("a/b.go Remove"),
+// and reports what is listed and not found any more: an exception goes with its
+// reason.
 func allowed(found []string, list map[string]string) (left []string) {
 	used := map[string]bool{}
 	for _, f := range found {
-		name := f[:strings.IndexByte(f, ':')]
+		name := f[:strings.IndexByte(f, ':')] + f[strings.LastIndexByte(f, ' '):]
 		if _, ok := list[name]; ok {
 			used[name] = true
 			continue

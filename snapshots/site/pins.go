@@ -66,19 +66,8 @@ func (f *pinFile) read() (m marks, ok bool, err error) {
 
 // write replaces the file durably: the old one or the new one is there after any crash.
 func (f *pinFile) write(m marks) error {
-	if err := os.MkdirAll(f.dir, 0o700); err != nil {
+	if err := durable.MkdirAll(f.dir, 0o700); err != nil {
 		return err
 	}
-	out, err := os.CreateTemp(f.dir, f.name+".*.new")
-	if err != nil {
-		return err
-	}
-	_, err = out.Write(f.render(m))
-	if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(out.Name(), f.path()); err != nil {
-		return err
-	}
-	return durable.SyncDir(f.dir)
+	return durable.WriteFile(f.path(), f.render(m), 0o600)
 }
