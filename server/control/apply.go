@@ -45,6 +45,52 @@ func (c *Control) apply(ctx context.Context, tx *sqldb.Tx, r quorumsql.Request, 
 	return fmt.Errorf("control: nothing applies %s", s.Action)
 }
 
+// applyHere carries out an action in which no site has a part. What the site
+// would do is done here: the evidence is verified from its first byte.
+func (c *Control) applyHere(ctx context.Context, request string, s statement.Statement) error {
+	text, err := c.warrant(ctx, request)
+	if err != nil {
+		return err
+	}
+	w, err := warrant.Parse(text)
+	if err != nil {
+		return err
+	}
+	at := c.now()
+	return c.write(ctx, func(tx *sqldb.Tx) error {
+		if err := quorumsql.LockCharter(ctx, tx); err != nil {
+			return err
+		}
+		r, err := quorumsql.LockRequest(ctx, tx, request)
+		if err != nil || r.State.Phase.Ended() {
+			return err
+		}
+		if err := r.State.Ready(at); err != nil {
+			return err
+		}
+		_, newest, err := inForce(ctx, tx)
+		if err != nil {
+			return err
+		}
+		_, named, err := quorumsql.CharterAt(ctx, tx, s.Charter.Number)
+		if err != nil {
+			return err
+		}
+		suspended, err := quorumsql.Suspended(ctx, tx)
+		if err != nil {
+			return err
+		}
+		verified, err := warrant.Verify(w, warrant.Charters{Named: named, Newest: newest}, warrant.LogView{Suspended: suspended})
+		if err != nil {
+			return err
+		}
+		if verified.Digest() != r.State.Digest {
+			return quorum.ErrDigest
+		}
+		return c.apply(ctx, tx, r, s, at)
+	})
+}
+
 // applyCharter verifies the succession again, from the votes themselves, and puts
 // the next charter in force.
 func (c *Control) applyCharter(ctx context.Context, tx *sqldb.Tx, r quorumsql.Request, s statement.Statement, at time.Time) error {

@@ -114,8 +114,8 @@ func (c *Control) Deliver(ctx context.Context) error {
 			return receiptText(receipt, err)
 		}),
 		c.work(ctx, topicDeliver, func(ctx context.Context, j quorumsql.Job) ([]byte, error) {
-			if over, err := c.over(ctx, string(j.Body)); err != nil || over {
-				return []byte(`"over"`), err
+			if due, err := c.deliverable(ctx, string(j.Body)); err != nil || !due {
+				return []byte(`"nothing to deliver"`), err
 			}
 			text, err := c.warrant(ctx, string(j.Body))
 			if err != nil {
@@ -126,14 +126,24 @@ func (c *Control) Deliver(ctx context.Context) error {
 	)
 }
 
-// over says that a request has ended, so that its warrant need not be delivered.
-func (c *Control) over(ctx context.Context, request string) (ended bool, err error) {
+// deliverable says that a request still lives and that the site has a part in it.
+func (c *Control) deliverable(ctx context.Context, request string) (due bool, err error) {
 	err = c.read(ctx, func(tx *sqldb.Tx) error {
 		r, err := quorumsql.LoadRequest(ctx, tx, request)
-		ended = r.State.Phase.Ended()
+		due = !r.State.Phase.Ended() && siteActs(r.State.Action)
 		return err
 	})
-	return ended, err
+	return due, err
+}
+
+// siteActs says that the site has a part in an action: copies, and the stops that
+// it keeps itself. Charters reach it by a way of their own.
+func siteActs(a statement.Action) bool {
+	switch a {
+	case statement.ChangeCharter, statement.ResetFactor, statement.CloseTenant:
+		return false
+	}
+	return true
 }
 
 // receiptText is a job's receipt: the parts of the site's answer that do not
@@ -271,6 +281,9 @@ func (c *Control) advanceOne(ctx context.Context, request string) error {
 	}
 	if err := c.SignCheckpoint(ctx); err != nil {
 		return err
+	}
+	if !siteActs(s.Action) {
+		return c.applyHere(ctx, request, s)
 	}
 	receipt, err := c.Gate.Advance(ctx, request)
 	if errors.Is(err, site.ErrUnknownRequest) {
