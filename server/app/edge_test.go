@@ -1,0 +1,69 @@
+package app_test
+
+import (
+	"net/http/httptest"
+	"testing"
+
+	"holdfast/server/app"
+)
+
+func TestOnlyDatabasesElsewhereAreOutsideClocks(t *testing.T) {
+	for dsn, want := range map[string]string{
+		"postgres://u:p@db.example.org/c":         "db.example.org",
+		"postgres://u:p@10.1.2.3:5432/c":          "10.1.2.3",
+		"postgres://u:p@DB.example.org/c":         "db.example.org",
+		"postgres://u:p@localhost/c":              "",
+		"postgres://u:p@127.0.0.1/c":              "",
+		"postgres://u:p@[::1]/c":                  "",
+		"postgres:///c?host=/run/postgresql":      "",
+		"postgres:///c?host=localhost":            "",
+		"postgres://db.example.org/c?host=/run/p": "",
+		"postgres:///c?host=a.example,b.example":  "",
+		"sqlite:/var/lib/x.db":                    "",
+		"postgres://0.0.0.0/c":                    "",
+	} {
+		got, ok := app.ForeignHost(dsn)
+		if got != want || ok != (want != "") {
+			t.Errorf("%s: %q, %v", dsn, got, ok)
+		}
+	}
+}
+
+func TestOriginsAreSpeltAsBrowsersDo(t *testing.T) {
+	for a, b := range map[string]string{
+		"https://Portal.example.org/":    "https://portal.example.org",
+		"https://portal.example.org:443": "https://portal.example.org",
+		"http://localhost:80":            "http://localhost",
+	} {
+		if got := app.Canonical(a); got != b {
+			t.Errorf("%s: %s", a, got)
+		}
+	}
+	for _, other := range []string{"null", "", "https://portal.example.org.evil.example", "http://portal.example.org", "https://portal.example.org:8443", "//portal.example.org"} {
+		if app.Canonical(other) == "https://portal.example.org" {
+			t.Errorf("%q passes for the portal", other)
+		}
+	}
+}
+
+func TestMetricsAreForThisMachineOnly(t *testing.T) {
+	for name, c := range map[string]struct {
+		remote, host, header string
+		want                 bool
+	}{
+		"local":                           {"127.0.0.1:5", "localhost:8081", "", true},
+		"local v6":                        {"[::1]:5", "[::1]:8081", "", true},
+		"elsewhere":                       {"10.0.0.9:5", "localhost:8081", "", false},
+		"a proxy that says so":            {"127.0.0.1:5", "localhost:8081", "X-Forwarded-For", false},
+		"a proxy that passes the name on": {"127.0.0.1:5", "console.example.org", "", false},
+	} {
+		r := httptest.NewRequest("GET", "/metrics", nil)
+		r.RemoteAddr, r.Host = c.remote, c.host
+		if c.header != "" {
+			r.Header.Set(c.header, "203.0.113.9")
+		}
+		if got := app.FromHere(r); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
