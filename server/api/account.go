@@ -152,6 +152,14 @@ func (a *API) factorRoutes() {
 		func(ctx context.Context, who control.Caller, in *byID) (done, error) {
 			return done{true}, a.control.RemoveFactor(ctx, who, in.ID)
 		})
+	handle(a, route(http.MethodGet, "/v1/notices", "account", "What the caller was told, newest first"),
+		func(ctx context.Context, who control.Caller, _ *none) ([]wire.Notice, error) {
+			return a.control.Notices(ctx, who)
+		})
+	handle(a, route(http.MethodPost, "/v1/notices/{id}/read", "account", "Note that a notice was seen"),
+		func(ctx context.Context, who control.Caller, in *byID) (done, error) {
+			return done{true}, a.control.MarkNoticeRead(ctx, who, in.ID)
+		})
 	handle(a, route(http.MethodPost, "/v1/recovery-codes", "account", "Make new recovery codes; the old ones are void"),
 		func(ctx context.Context, who control.Caller, _ *none) (wire.RecoveryCodes, error) {
 			return a.control.RenewRecoveryCodes(ctx, who)

@@ -161,3 +161,13 @@ func (c *Client) MintToken(ctx context.Context, m wire.MintToken) (t wire.Token,
 func (c *Client) RevokeToken(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodDelete, "/v1/tokens/"+escape(id), nil, nil)
 }
+
+// Notices lists what the caller was told, newest first.
+func (c *Client) Notices(ctx context.Context) (n []wire.Notice, err error) {
+	return n, c.call(ctx, http.MethodGet, "/v1/notices", nil, &n)
+}
+
+// MarkNoticeRead notes that the caller has seen a notice.
+func (c *Client) MarkNoticeRead(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodPost, "/v1/notices/"+escape(id)+"/read", nil, nil)
+}

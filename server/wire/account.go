@@ -186,3 +186,12 @@ type ChangePassword struct {
 type SetRole struct {
 	Role string `json:"role" enum:"owner,operator,viewer"`
 }
+
+// Notice is something that the caller was told.
+type Notice struct {
+	ID     string     `json:"id"`
+	What   string     `json:"what"`
+	Detail string     `json:"detail"`
+	At     time.Time  `json:"at"`
+	ReadAt *time.Time `json:"read_at,omitempty"`
+}
