@@ -30,6 +30,12 @@ var (
 // telling them of each other.
 func TestConcurrentStartersMigrateOnce(t *testing.T) {
 	sqldbtest.EachDSN(t, func(t *testing.T, dsn string) {
+		// Nothing but the lock keeps the second step from being taken twice: no key
+		// refuses the row, and PostgreSQL takes its time before it.
+		plain, slow := `CREATE TABLE a (k BIGINT);`, two
+		if strings.HasPrefix(dsn, "postgres:") {
+			slow = `SELECT pg_sleep(0.5); ` + two
+		}
 		var wg sync.WaitGroup
 		start := make(chan struct{})
 		errs := make([]error, 4)
@@ -37,7 +43,7 @@ func TestConcurrentStartersMigrateOnce(t *testing.T) {
 		for i := range errs {
 			wg.Go(func() {
 				<-start
-				dbs[i], errs[i] = sqldb.Open(t.Context(), dsn, sqldb.MigrationSet{Name: "one", FS: files(one, two)},
+				dbs[i], errs[i] = sqldb.Open(t.Context(), dsn, sqldb.MigrationSet{Name: "one", FS: files(plain, slow)},
 					sqldb.MigrationSet{Name: "two", FS: files(`CREATE TABLE b (k BIGINT PRIMARY KEY);`)})
 			})
 		}
