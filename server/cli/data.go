@@ -235,7 +235,7 @@ func (s *shell) tokenCommand() *cobra.Command {
 			})
 		}),
 	}
-	create.Flags().StringSliceVar(&scopes, "scope", []string{"volume.read", "volume.write", "snapshot.take", "snapshot.read"}, "what it may do")
+	create.Flags().StringSliceVar(&scopes, "scope", []string{"volume:read", "volume:write", "snapshot:create", "snapshot:read"}, "what it may do")
 	create.Flags().StringSliceVar(&volumes, "volume", nil, "only these volumes (default: all)")
 	create.Flags().DurationVar(&life, "life", 90*24*time.Hour, "how long it lives")
 	list := &cobra.Command{

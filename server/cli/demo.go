@@ -21,7 +21,7 @@ func (s *shell) demoCommand() *cobra.Command {
 			"only if every attack was refused, everything could be restored byte for byte, and the one lawful deletion worked.",
 		Example: "  holdfast demo\n  holdfast demo --scenario code-spaces --data ~/src\n  holdfast demo --scenario code-spaces --json",
 	}
-	o := demo.Options{Out: s.Out, Start: startDemo}
+	o := demo.Options{Out: s.Out, Start: startDemo, Operator: app.ReadOperator}
 	cmd.Flags().StringVar(&o.Dir, "dir", "", "data directory (default ./holdfast-demo; a temporary one for a scenario)")
 	cmd.Flags().StringVar(&o.Listen, "listen", "", "address of the portal; port 0 picks one (default localhost:8080, any port for a scenario)")
 	cmd.Flags().StringVar(&o.ListenConsole, "listen-console", "", "address of the console (default localhost:8081, any port for a scenario)")

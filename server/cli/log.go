@@ -17,7 +17,7 @@ import (
 
 	"holdfast/internal/durable"
 	"holdfast/quorum/audit"
-	"holdfast/quorum/audit/source"
+	tiles "holdfast/quorum/audit/source"
 	"holdfast/quorum/charter"
 	"holdfast/quorum/warrant"
 	"holdfast/server/client"
@@ -106,10 +106,10 @@ func fetchKey(ctx context.Context, base string) (string, error) {
 // openLog opens a log at a URL or in a directory. base is the URL, or empty.
 func openLog(where string) (src audit.Source, base string, closing func() error, err error) {
 	if strings.HasPrefix(where, "http://") || strings.HasPrefix(where, "https://") {
-		h, err := source.NewHTTP(&http.Client{Timeout: logTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, where)
+		h, err := tiles.NewHTTP(&http.Client{Timeout: logTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, where)
 		return h, where, func() error { return nil }, err
 	}
-	d, err := source.OpenDir(where)
+	d, err := tiles.OpenDir(where)
 	if err != nil {
 		return nil, "", nil, err
 	}
@@ -315,7 +315,7 @@ func (s *shell) logExportCommand() *cobra.Command {
 		if err := durable.MkdirAll(args[0], 0o755); err != nil {
 			return err
 		}
-		o, err := source.Export(cmd.Context(), src, keys, args[0])
+		o, err := tiles.Export(cmd.Context(), src, keys, args[0])
 		if err != nil {
 			return err
 		}
