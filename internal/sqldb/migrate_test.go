@@ -26,43 +26,45 @@ var (
 	two = `INSERT INTO a (k) VALUES (1);`
 )
 
-// TestConcurrentStartersMigrateOnce starts four on one empty database, without
-// telling them of each other.
+// TestConcurrentStartersMigrateOnce starts four on one database, without telling
+// them of each other: first an empty one, then one to upgrade.
 func TestConcurrentStartersMigrateOnce(t *testing.T) {
 	sqldbtest.EachDSN(t, func(t *testing.T, dsn string) {
-		// Nothing but the lock keeps the second step from being taken twice: no key
-		// refuses the row, and PostgreSQL takes its time before it.
-		plain, slow := `CREATE TABLE a (k BIGINT);`, two
+		// Nothing but the lock keeps a row from being written twice: no key refuses
+		// it, and PostgreSQL takes its time before it.
+		table, row := `CREATE TABLE a (k BIGINT);`, two
 		if strings.HasPrefix(dsn, "postgres:") {
-			slow = `SELECT pg_sleep(0.5); ` + two
+			row = `SELECT pg_sleep(0.2); ` + two
 		}
-		var wg sync.WaitGroup
-		start := make(chan struct{})
-		errs := make([]error, 4)
-		dbs := make([]*sqldb.DB, 4)
-		for i := range errs {
-			wg.Go(func() {
-				<-start
-				dbs[i], errs[i] = sqldb.Open(t.Context(), dsn, sqldb.MigrationSet{Name: "one", FS: files(plain, slow)},
-					sqldb.MigrationSet{Name: "two", FS: files(`CREATE TABLE b (k BIGINT PRIMARY KEY);`)})
-			})
-		}
-		close(start)
-		wg.Wait()
-		for i, err := range errs {
-			if err != nil {
-				t.Errorf("starter %d: %v", i, err)
-				continue
+		for round, steps := range [][]string{{table, row}, {table, row, row}} {
+			sets := []sqldb.MigrationSet{{Name: "one", FS: files(steps...)}, {Name: "two", FS: files(`CREATE TABLE b (k BIGINT PRIMARY KEY);`)}}
+			var wg sync.WaitGroup
+			start := make(chan struct{})
+			errs := make([]error, 4)
+			dbs := make([]*sqldb.DB, 4)
+			for i := range errs {
+				wg.Go(func() {
+					<-start
+					dbs[i], errs[i] = sqldb.Open(t.Context(), dsn, sets...)
+				})
 			}
-			var n int
-			err := dbs[i].Read(t.Context(), func(tx *sqldb.Tx) error {
-				return tx.QueryRow(t.Context(), `SELECT COUNT(*) FROM a LEFT JOIN b ON b.k = a.k`).Scan(&n)
-			})
-			if err != nil || n != 1 {
-				t.Errorf("starter %d sees %d rows, %v", i, n, err)
-			}
-			if err := dbs[i].Close(); err != nil {
-				t.Error(err)
+			close(start)
+			wg.Wait()
+			for i, err := range errs {
+				if err != nil {
+					t.Errorf("starter %d: %v", i, err)
+					continue
+				}
+				var n int
+				err := dbs[i].Read(t.Context(), func(tx *sqldb.Tx) error {
+					return tx.QueryRow(t.Context(), `SELECT COUNT(*) FROM a LEFT JOIN b ON b.k = a.k`).Scan(&n)
+				})
+				if err != nil || n != round+1 {
+					t.Errorf("round %d: starter %d sees %d rows, %v", round, i, n, err)
+				}
+				if err := dbs[i].Close(); err != nil {
+					t.Error(err)
+				}
 			}
 		}
 	})
