@@ -130,7 +130,8 @@ func (c *Control) genesis(ctx context.Context, tx *sqldb.Tx, in wire.ProposeGene
 		Caps: charter.Caps{RequestCopies: 1000, RequestBytes: 1 << 44, DayCopies: 5000, DayBytes: 1 << 46},
 	}
 	if ch.Purpose == charter.Demo {
-		ch.Undo, ch.Quarantine = time.Hour, 2*time.Second
+		// Five people in two teams cannot spare any two and still have both teams.
+		ch.Undo, ch.Quarantine, primary.Teams = time.Hour, 2*time.Second, 1
 		primary.Cooling, primary.Grace, primary.LastExtra = 10*time.Second, 20*time.Second, 5*time.Second
 	} else {
 		day := 24 * time.Hour
