@@ -37,7 +37,9 @@ import (
 	"holdfast/snapshots"
 	"holdfast/snapshots/blob"
 	blobfs "holdfast/snapshots/blob/fs"
+	"holdfast/snapshots/site"
 	snapshotssql "holdfast/snapshots/sqlstore"
+	"holdfast/snapshots/sweep"
 )
 
 // What an Env is called.
@@ -65,10 +67,18 @@ type Env struct {
 	TicketKey ed25519.PrivateKey
 	// Identity opens what is wrapped for the primary.
 	Identity *age.X25519Identity
+	// Primary is the site with its gate, of a Gated Env.
+	Primary *site.Primary
+	// Errors are those of the jobs that Pass and Work ran.
+	Errors []error
+	// BlobDir is where the packs lie, and Pins where the site's marks do.
+	BlobDir, Pins string
 
 	deps   control.Deps
+	gate   func(testing.TB, *Env) control.Gate
 	config snapshots.Config
 	names  int
+	ctx    context.Context
 }
 
 // Option changes what New makes.
@@ -77,14 +87,20 @@ type Option func(*setup)
 type setup struct {
 	controlDSN, siteDSN string
 	blobs               blob.Store
-	gate                func(*Env) control.Gate
+	gate                func(testing.TB, *Env) control.Gate
+	deps                func(*control.Deps)
 }
 
 // WithBlobs keeps packs in another store than files.
 func WithBlobs(s blob.Store) Option { return func(o *setup) { o.blobs = s } }
 
 // WithGate makes the site's gate of an Env that is otherwise complete.
-func WithGate(f func(*Env) control.Gate) Option { return func(o *setup) { o.gate = f } }
+func WithGate(f func(*Env) control.Gate) Option {
+	return func(o *setup) { o.gate = func(_ testing.TB, e *Env) control.Gate { return f(e) } }
+}
+
+// WithDeps changes what the Control stands on before it is made.
+func WithDeps(f func(*control.Deps)) Option { return func(o *setup) { o.deps = f } }
 
 // Each runs f on SQLite and on PostgreSQL, as subtests.
 func Each(t *testing.T, f func(t *testing.T, e *Env), options ...Option) {
@@ -105,13 +121,13 @@ func New(t testing.TB, options ...Option) *Env {
 	if o.controlDSN == "" {
 		o.controlDSN, o.siteDSN = sqldbtest.SQLiteDSN(t), sqldbtest.SQLiteDSN(t)
 	}
-	e := &Env{Clock: clocktest.New(Start, "database", "other"), Blobs: o.blobs, TicketKey: seeded(3)}
+	e := &Env{Clock: clocktest.New(Start, "database", "other"), Blobs: o.blobs, TicketKey: seeded(3), ctx: t.Context()}
 	e.DB = sqldbtest.Open(t, o.controlDSN, authzsql.Migrations, quorumsql.Migrations(), control.Migrations)
 	e.SiteDB = sqldbtest.Open(t, o.siteDSN, snapshotssql.Migrations())
 	if e.Blobs == nil {
-		dir := filepath.Join(t.TempDir(), "blobs")
-		must(t, os.MkdirAll(dir, 0o700))
-		store, err := blobfs.Open(dir)
+		e.BlobDir = filepath.Join(t.TempDir(), "blobs")
+		must(t, os.MkdirAll(e.BlobDir, 0o700))
+		store, err := blobfs.Open(e.BlobDir)
 		must(t, err)
 		t.Cleanup(func() { must(t, store.Close()) })
 		e.Blobs = store
@@ -121,20 +137,38 @@ func New(t testing.TB, options ...Option) *Env {
 	must(t, err)
 	e.config = snapshots.Config{DB: e.SiteDB, Store: snapshotssql.New(), Blobs: e.Blobs, Site: Site, Owner: "test",
 		Identity: e.Identity, Recipients: []string{e.Identity.Recipient().String()}, Now: e.Clock.Now}
+	e.config.Undo = e.undo
+	e.Pins = t.TempDir()
+	e.gate = o.gate
 	e.accounts(t)
-	e.open(t, o)
+	if o.deps != nil {
+		o.deps(&e.deps)
+	}
+	e.open(t)
 	return e
 }
 
-func (e *Env) open(t testing.TB, o setup) {
+// undo is the charter's undo window, as the service's composition asks for it.
+func (e *Env) undo() time.Duration {
+	if e.Control == nil {
+		return snapshots.DefaultUndo
+	}
+	window, ok, err := e.UndoWindow(context.Background())
+	if err != nil || !ok {
+		return snapshots.DefaultUndo
+	}
+	return window
+}
+
+func (e *Env) open(t testing.TB) {
 	t.Helper()
 	engine, err := snapshots.New(t.Context(), e.config)
 	must(t, err)
 	t.Cleanup(func() { must(t, engine.Close()) })
 	e.Engine, e.deps.Data, e.deps.DB = engine, engine, e.DB
 	e.deps.Gate = noGate{}
-	if o.gate != nil {
-		e.deps.Gate = o.gate(e)
+	if e.gate != nil {
+		e.deps.Gate = e.gate(t, e)
 	}
 	e.Control, err = control.New(e.deps)
 	must(t, err)
@@ -144,7 +178,24 @@ func (e *Env) open(t testing.TB, o setup) {
 func (e *Env) Restart(t testing.TB) {
 	t.Helper()
 	must(t, e.Engine.Close())
-	e.open(t, setup{gate: func(*Env) control.Gate { return e.deps.Gate }})
+	e.open(t)
+}
+
+// Gated opens the primary site's real gate: its sweep, its marks, its reading of
+// the log.
+func Gated() Option {
+	return func(o *setup) {
+		o.gate = func(t testing.TB, e *Env) control.Gate {
+			t.Helper()
+			sweeper, err := sweep.New(sweep.Config{DB: e.SiteDB, Store: snapshotssql.New(), Blobs: e.Blobs, Writers: e.Engine,
+				Storage: sweep.Storage{Dir: e.BlobDir}, Site: Site, Now: e.Clock.Now})
+			must(t, err)
+			e.Primary, err = site.NewPrimary(t.Context(), site.Config{DB: e.SiteDB, Name: Site, Pins: e.Pins, Key: seeded(4),
+				Log: control.NewFeed(e.DB), Sweep: sweeper, Clock: e.Clock})
+			must(t, err)
+			return e.Primary
+		}
+	}
 }
 
 // noGate is for tests that ask nothing of it.
