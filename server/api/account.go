@@ -29,8 +29,9 @@ type closed struct {
 // body is an input that is a JSON body only.
 type body[T any] struct{ Body T }
 
-// byID is an input that is the id at the end of the path.
-type byID struct {
+// ByID is an input that is an id in the path. It is exported because reflection
+// sets an embedded field only where its type is.
+type ByID struct {
 	ID string `path:"id" maxLength:"64"`
 }
 
@@ -93,7 +94,7 @@ func (a *API) sessionRoutes() {
 			return a.control.OwnSessions(ctx, who)
 		})
 	handle(a, route(http.MethodDelete, "/v1/sessions/{id}", "account", "End one of the own sessions"),
-		func(ctx context.Context, who control.Caller, in *byID) (done, error) {
+		func(ctx context.Context, who control.Caller, in *ByID) (done, error) {
 			return done{true}, a.control.RevokeSession(ctx, who, in.ID)
 		})
 	handle(a, route(http.MethodPost, "/v1/step-up/passkey", "account", "Begin proving presence for one digest by a passkey"),
@@ -149,7 +150,7 @@ func (a *API) factorRoutes() {
 			return a.control.FinishPasskeyEnrolment(ctx, who, in.Body)
 		})
 	handle(a, route(http.MethodDelete, "/v1/factors/{id}", "account", "Remove one of several own factors"),
-		func(ctx context.Context, who control.Caller, in *byID) (done, error) {
+		func(ctx context.Context, who control.Caller, in *ByID) (done, error) {
 			return done{true}, a.control.RemoveFactor(ctx, who, in.ID)
 		})
 	handle(a, route(http.MethodGet, "/v1/notices", "account", "What the caller was told, newest first"),
@@ -157,7 +158,7 @@ func (a *API) factorRoutes() {
 			return a.control.Notices(ctx, who)
 		})
 	handle(a, route(http.MethodPost, "/v1/notices/{id}/read", "account", "Note that a notice was seen"),
-		func(ctx context.Context, who control.Caller, in *byID) (done, error) {
+		func(ctx context.Context, who control.Caller, in *ByID) (done, error) {
 			return done{true}, a.control.MarkNoticeRead(ctx, who, in.ID)
 		})
 	handle(a, route(http.MethodPost, "/v1/recovery-codes", "account", "Make new recovery codes; the old ones are void"),
@@ -189,13 +190,13 @@ func (a *API) peopleRoutes() {
 		})
 	handle(a, route(http.MethodPost, "/v1/members/{id}/role", "people", "Give a member another role"),
 		func(ctx context.Context, who control.Caller, in *struct {
-			byID
+			ByID
 			Body wire.SetRole
 		}) (wire.Person, error) {
 			return a.control.SetRole(ctx, who, in.ID, in.Body.Role)
 		})
 	handle(a, route(http.MethodDelete, "/v1/members/{id}", "people", "Close a member's account"),
-		func(ctx context.Context, who control.Caller, in *byID) (done, error) {
+		func(ctx context.Context, who control.Caller, in *ByID) (done, error) {
 			return done{true}, a.control.RemoveMember(ctx, who, in.ID)
 		})
 	handle(a, route(http.MethodGet, "/v1/staff", "people", "List support people"),
@@ -207,7 +208,7 @@ func (a *API) peopleRoutes() {
 			return a.control.InviteStaff(ctx, who, in.Body)
 		})
 	handle(a, route(http.MethodPost, "/v1/people/{id}/enrolment", "people", "A fresh ticket after a decided reset (the host's operator)"),
-		func(ctx context.Context, who control.Caller, in *byID) (wire.Invitation, error) {
+		func(ctx context.Context, who control.Caller, in *ByID) (wire.Invitation, error) {
 			return a.control.ReissueEnrolment(ctx, who, in.ID)
 		})
 	handle(a, route(http.MethodGet, "/v1/tokens", "people", "List API tokens"),
@@ -219,7 +220,7 @@ func (a *API) peopleRoutes() {
 			return a.control.MintToken(ctx, who, in.Body)
 		})
 	handle(a, route(http.MethodDelete, "/v1/tokens/{id}", "people", "Revoke an API token"),
-		func(ctx context.Context, who control.Caller, in *byID) (done, error) {
+		func(ctx context.Context, who control.Caller, in *ByID) (done, error) {
 			return done{true}, a.control.RevokeToken(ctx, who, in.ID)
 		})
 }

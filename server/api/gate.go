@@ -16,7 +16,7 @@ type plainText struct {
 
 // reasoned is an input of an id and a reason.
 type reasoned struct {
-	byID
+	ByID
 	Body wire.Reason
 }
 
@@ -30,7 +30,7 @@ func (a *API) gateRoutes() {
 func text(a *API, path, summary string, power func(context.Context, control.Caller, string) (string, error)) {
 	op := route(http.MethodGet, path, "gate", summary)
 	security := op.Security
-	open(a, op, func(ctx context.Context, _ control.Caller, in *byID) (*plainText, error) {
+	open(a, op, func(ctx context.Context, _ control.Caller, in *ByID) (*plainText, error) {
 		who, err := a.caller(ctx)
 		if err != nil {
 			return nil, err
@@ -55,21 +55,21 @@ func (a *API) requestRoutes() {
 			return a.control.Requests(ctx, who, in.State)
 		})
 	handle(a, route(http.MethodGet, "/v1/requests/{id}", "gate", "One request or draft"),
-		func(ctx context.Context, who control.Caller, in *byID) (wire.Request, error) {
+		func(ctx context.Context, who control.Caller, in *ByID) (wire.Request, error) {
 			return a.control.Request(ctx, who, in.ID)
 		})
 	text(a, "/v1/requests/{id}/statement", "The whole statement, byte for byte as it is signed", a.control.Statement)
 	text(a, "/v1/requests/{id}/warrant", "Everything that a stranger needs to check the request", a.control.Warrant)
 	handle(a, route(http.MethodGet, "/v1/requests/{id}/body", "gate", "A page of the statement's body"),
 		func(ctx context.Context, who control.Caller, in *struct {
-			byID
+			ByID
 			From  int `query:"from" minimum:"0"`
 			Limit int `query:"limit" minimum:"0" maximum:"500" default:"100"`
 		}) ([]string, error) {
 			return a.control.StatementBody(ctx, who, in.ID, in.From, in.Limit)
 		})
 	handle(a, route(http.MethodPost, "/v1/requests/{id}/confirm", "gate", "Open a draft, with a second factor used for exactly its statement"),
-		func(ctx context.Context, who control.Caller, in *byID) (wire.Request, error) {
+		func(ctx context.Context, who control.Caller, in *ByID) (wire.Request, error) {
 			return a.control.ConfirmRequest(ctx, who, in.ID)
 		})
 	handle(a, route(http.MethodPost, "/v1/requests/{id}/cancel", "gate", "Stop a request before anything is hidden"),
@@ -82,14 +82,14 @@ func (a *API) requestRoutes() {
 		})
 	handle(a, route(http.MethodPost, "/v1/requests/{id}/votes/begin", "gate", "Passkey options for one decision"),
 		func(ctx context.Context, who control.Caller, in *struct {
-			byID
+			ByID
 			Body wire.BeginVote
 		}) (wire.VoteOptions, error) {
 			return a.control.BeginVote(ctx, who, in.ID, in.Body.Decision)
 		})
 	handle(a, route(http.MethodPost, "/v1/requests/{id}/votes", "gate", "Decide on a request"),
 		func(ctx context.Context, who control.Caller, in *struct {
-			byID
+			ByID
 			Body wire.CastVote
 		}) (wire.Request, error) {
 			return a.control.CastVote(ctx, who, in.ID, in.Body)
@@ -135,7 +135,7 @@ func (a *API) charterRoutes() {
 			return a.control.CharterAt(ctx, who, in.Number)
 		})
 	handle(a, route(http.MethodGet, "/v1/ceremony", "charter", "How far the founding ceremony, or the signing of a next charter's new keys, has come"),
-		func(ctx context.Context, who control.Caller, in *forRequest) (wire.Ceremony, error) {
+		func(ctx context.Context, who control.Caller, in *ForRequest) (wire.Ceremony, error) {
 			return a.control.Ceremony(ctx, who, in.Request)
 		})
 	handle(a, route(http.MethodPost, "/v1/ceremony", "charter", "Propose the first charter (the host's operator)"),
@@ -143,20 +143,20 @@ func (a *API) charterRoutes() {
 			return a.control.ProposeGenesis(ctx, who, in.Body)
 		})
 	handle(a, route(http.MethodPost, "/v1/ceremony/begin", "charter", "Passkey options for signing a proposed charter"),
-		func(ctx context.Context, who control.Caller, in *forRequest) (wire.VoteOptions, error) {
+		func(ctx context.Context, who control.Caller, in *ForRequest) (wire.VoteOptions, error) {
 			return a.control.BeginSignCharter(ctx, who, in.Request)
 		})
 	handle(a, route(http.MethodPost, "/v1/ceremony/sign", "charter", "Sign a proposed charter with one passkey"),
 		func(ctx context.Context, who control.Caller, in *struct {
-			forRequest
+			ForRequest
 			Body wire.PasskeyAnswer
 		}) (wire.Ceremony, error) {
 			return a.control.SignCharter(ctx, who, in.Request, in.Body)
 		})
 }
 
-// forRequest names the change-charter request whose proposal is meant; none is
+// ForRequest names (exported as ByID is) the change-charter request whose proposal is meant; none is
 // the founding charter.
-type forRequest struct {
+type ForRequest struct {
 	Request string `query:"request" maxLength:"64"`
 }
