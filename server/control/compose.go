@@ -201,7 +201,7 @@ func (c *Control) composeCloseTenant(ctx context.Context, s *statement.Statement
 	var volumes, copies uint64
 	seen := map[string]bool{}
 	for after := ""; ; {
-		page, err := c.Gate.Inventory(ctx, s.Tenant.ID, after, statement.MaxByRule)
+		page, err := c.Gate.Inventory(ctx, s.Tenant.ID, after, site.MaxPage)
 		if err != nil {
 			return err
 		}
@@ -210,7 +210,7 @@ func (c *Control) composeCloseTenant(ctx context.Context, s *statement.Statement
 			seen[k.Volume] = true
 			after = k.Snapshot
 		}
-		if len(page) < statement.MaxByRule {
+		if len(page) < site.MaxPage {
 			break
 		}
 	}

@@ -38,9 +38,10 @@ func (p *Primary) Describe(ctx context.Context, q Query) (Description, error) {
 		return Description{}, fmt.Errorf("%w: %d snapshots", ErrBound, len(q.Snapshots))
 	}
 	var d Description
-	var roots [][32]byte
+	var roots [][32]byte // of the copies whose bytes are here
+	var rooted []int
 	err := p.read(ctx, func(tx *sqldb.Tx) error {
-		d = Description{}
+		d, roots, rooted = Description{}, nil, nil
 		newest, err := charterAt(ctx, tx, 0)
 		if err != nil {
 			return err
@@ -61,7 +62,9 @@ func (p *Primary) Describe(ctx context.Context, q Query) (Description, error) {
 			c.Site, targets[s] = p.c.Name, true
 			c.Held = over.all || slices.Contains(over.volumes, c.Volume)
 			d.Copies = append(d.Copies, c)
-			roots = append(roots, c.Digest)
+			if c.Digest != ([32]byte{}) && c.State != "erased" {
+				roots, rooted = append(roots, c.Digest), append(rooted, len(d.Copies)-1)
+			}
 		}
 		undo := newest.c.Undo
 		for i := range d.Copies {
@@ -86,7 +89,7 @@ func (p *Primary) Describe(ctx context.Context, q Query) (Description, error) {
 		return Description{}, err
 	}
 	for i := range frees {
-		d.Copies[i].Frees = frees[i]
+		d.Copies[rooted[i]].Frees = frees[i]
 		d.Frees = frees[i]
 	}
 	return d, nil
