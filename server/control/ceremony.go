@@ -462,5 +462,8 @@ func refusedCharter(err error) error {
 	if errors.As(err, &invalid) {
 		return newError(wire.TypeCharterRefused, err, "%s: %s", invalid.Case, invalid.Detail)
 	}
+	if errors.Is(err, charter.ErrMalformed) || errors.Is(err, charter.ErrVersion) {
+		return newError(wire.TypeCharterRefused, err, "This is no charter's text: %v.", err)
+	}
 	return wrap(err)
 }

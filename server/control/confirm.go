@@ -140,6 +140,9 @@ func (c *Control) openedEvent(ctx context.Context, tx *sqldb.Tx, who Caller, s s
 	if err != nil {
 		return quorum.Opened{}, err
 	}
+	if err := withinCaps(ch, s); err != nil {
+		return quorum.Opened{}, err
+	}
 	roster, err := c.roster(ctx, tx, ch)
 	if err != nil {
 		return quorum.Opened{}, err
@@ -267,4 +270,22 @@ func (c *Control) proposal(ctx context.Context, tx *sqldb.Tx, request string) (g
 		return g, errors.Join(quorum.ErrNotFound, err)
 	}
 	return g, json.Unmarshal(body, &g)
+}
+
+// withinCaps refuses early what no site would ever let go in one request; the
+// sites count for themselves, and over the day (T25).
+func withinCaps(ch *charter.Charter, s statement.Statement) error {
+	for _, line := range ch.Sites {
+		var copies, bytes uint64
+		for _, k := range s.Copies {
+			if k.Site == line.Name {
+				copies++
+				bytes += k.Bytes
+			}
+		}
+		if copies > line.Caps.RequestCopies || bytes > line.Caps.RequestBytes {
+			return newError(wire.TypeCapExceeded, nil, "The charter lets at most %d copies with %d bytes go at %s in one request.", line.Caps.RequestCopies, line.Caps.RequestBytes, line.Name)
+		}
+	}
+	return nil
 }

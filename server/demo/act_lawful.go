@@ -182,7 +182,7 @@ func (p *player) standstill(request string) error {
 
 // erased waits for the end and looks at the disk.
 func (p *player) erased(request, blobs string, before int64) error {
-	return p.must("", "Both teams agree again; after cooling-off and grace the bytes are gone from the disk", func() (string, error) {
+	return p.must("", "Approvers agree again; after cooling-off and grace the bytes are gone from the disk", func() (string, error) {
 		if err := p.reaches(ownerEmail, request, "erased"); err != nil {
 			return "", err
 		}

@@ -133,8 +133,8 @@ func (p *player) backupLogins(otto *person) {
 		_, err := p.thief.InviteMember(ctx, wire.Invite{Name: "Backup", Email: "backup@acme.example", Role: "owner"})
 		return err
 	})
-	p.refuse("T13", "He makes himself an owner", stepUp, func() error { _, err := p.thief.SetRole(ctx, otto.ID, "owner"); return err })
-	p.refuse("T13", "He removes the owner", stepUp, func() error { return p.thief.RemoveMember(ctx, p.state.find(ownerEmail).ID) })
+	p.refuse("T13", "He makes himself an owner", append(stepUp, wire.TypeNotFound), func() error { _, err := p.thief.SetRole(ctx, otto.ID, "owner"); return err })
+	p.refuse("T13", "He removes the owner", append(stepUp, wire.TypeNotFound), func() error { return p.thief.RemoveMember(ctx, p.state.find(ownerEmail).ID) })
 	p.refuse("T13", "He makes an API token", stepUp, func() error {
 		_, err := p.thief.MintToken(ctx, wire.MintToken{Name: "backup", Scopes: []string{"volume:read"}, ExpiresAt: time.Now().Add(time.Hour)})
 		return err

@@ -70,7 +70,7 @@ func (p *player) tokens() error {
 		return raw{method: "GET", url: portal + "/v1/volumes", bearer: t.Secret, cookies: p.thief.Cookies()}.do(ctx)
 	})
 	p.refuse("T51", "A token of one volume reads another's", []string{wire.TypeTokenNotAPerson, wire.TypeNotFound, wire.TypeDenied}, func() error {
-		narrow, err := p.watcher.MintToken(ctx, wire.MintToken{Name: "narrow", Scopes: allScopes, Volumes: []string{p.state.Volumes[playVolume]}, ExpiresAt: time.Now().Add(time.Hour)})
+		narrow, err := p.watcher.MintToken(ctx, wire.MintToken{Name: "narrow", Scopes: []string{"volume:read", "volume:write", "snapshot:read"}, Volumes: []string{p.state.Volumes[playVolume]}, ExpiresAt: time.Now().Add(time.Hour)})
 		if err != nil {
 			return fmt.Errorf("make a narrow token: %w", err)
 		}

@@ -34,6 +34,9 @@ type Options struct {
 	// Start runs the service until the context ends; ready is called once both
 	// faces answer. The demonstration knows nothing else of the service's inside.
 	Start func(ctx context.Context, s Setting, ready func(a Addresses)) error
+	// Operator reads the credential of the host's operator, who makes tenants and
+	// invites staff, from a service's directory.
+	Operator func(dir string) (string, error)
 }
 
 // Setting is the part of a service's configuration that a demonstration chooses.

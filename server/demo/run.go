@@ -209,7 +209,7 @@ func (in *installation) welcomeText() error {
 	fmt.Fprintf(&b, "\nApprovers sign in at the console, the others at the portal. Put a TOTP secret into an authenticator app, or\n")
 	fmt.Fprintf(&b, "print its code now with: oathtool --totp -b SECRET. Everything is also in %s.\n", filepath.Join(in.dir, stateFile))
 	fmt.Fprintf(&b, "\nTry next, in another terminal:\n")
-	for i, what := range []string{"sign in as the owner", "try to delete a snapshot, and be refused", "ask for it, then let two approvers of both teams decide in the console"} {
+	for i, what := range []string{"sign in as the owner", "try to delete a snapshot, and be refused", "ask for it, then let two approvers decide in the console"} {
 		fmt.Fprintf(&b, "  %-78s # %s\n", out.Next[i], what)
 	}
 	fmt.Fprintf(&b, "\nStop it with Ctrl-C; started again with --dir %s it carries on.\n", in.dir)

@@ -141,7 +141,7 @@ func (p *player) play() error {
 		{"Every route, every wrong credential", "Whatever /openapi.json knows, with nothing, with garbage, with the wrong face, with a token.", p.routes},
 		{"He deletes everything", "With the stolen session he deletes all primary data, as its owner could.", p.wipe},
 		{"The owner brings it back", "Olivia restores the minute before the attack, and last night.", p.restore},
-		{"One snapshot goes, lawfully", "Acme asks for the deletion of one snapshot. Two teams agree, and it takes its time.", p.lawful},
+		{"One snapshot goes, lawfully", "Acme asks for the deletion of one snapshot. Approvers of both teams agree, and it takes its time.", p.lawful},
 	} {
 		p.act(act.title, act.text)
 		if err := act.play(); err != nil {

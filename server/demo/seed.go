@@ -20,7 +20,7 @@ import (
 	"holdfast/server/wire"
 )
 
-// The people of every demonstration. Two teams, so that no team is a quorum.
+// The people of every demonstration: five approvers in two teams.
 const (
 	ownerEmail    = "olivia@acme.example"
 	operatorEmail = "otto@acme.example"
@@ -93,11 +93,14 @@ func (in *installation) skip() func(string) bool {
 // open prepares everything that needs a running service.
 func (in *installation) open(a Addresses) error {
 	in.state.Addresses = a
-	secret, err := os.ReadFile(filepath.Join(in.dir, "operator.secret"))
-	if err != nil {
-		return fmt.Errorf("the service's operator secret: %w", err)
+	if in.o.Operator == nil {
+		return errors.New("demo: nothing says how to read the operator's credential")
 	}
-	in.operator = client.New(a.Portal, client.WithToken(strings.TrimSpace(string(secret))))
+	credential, err := in.o.Operator(in.dir)
+	if err != nil {
+		return fmt.Errorf("the operator's credential: %w", err)
+	}
+	in.operator = client.New(a.Portal, client.WithToken(credential))
 	in.sessions = map[string]*client.Client{}
 	for _, p := range in.state.People {
 		in.place(p)
@@ -243,7 +246,7 @@ func (in *installation) ceremony(ctx context.Context) error {
 	if s.State != "sealed" {
 		return fmt.Errorf("demo: every approver has signed and the charter is %s", s.State)
 	}
-	in.say("The charter is sealed: five approvers in two teams, two of them from both teams for a deletion.")
+	in.say("The charter is sealed: five approvers in two teams; two of them decide a deletion, more when it is graver.")
 	return nil
 }
 
