@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,6 +38,8 @@ import (
 	"holdfast/snapshots/site"
 	snapshotssql "holdfast/snapshots/sqlstore"
 	"holdfast/snapshots/sweep"
+	"holdfast/web/console"
+	"holdfast/web/portal"
 )
 
 // service is everything that is open.
@@ -256,6 +259,8 @@ func (s *service) mount() (err error) {
 	if err := transfer.Mount(s.portal, s.control, transfer.Options{Now: time.Now, Log: s.log}); err != nil {
 		return err
 	}
+	portal.Mount(s.portal, s.control)
+	console.Mount(s.console, s.control)
 	s.metrics.mount(s.console)
 	return nil
 }
@@ -291,7 +296,10 @@ func (s *service) reclaim(ctx context.Context) error {
 			return errors.Join(append(errs, err)...)
 		}
 		for _, tenant := range page {
-			if _, err := s.site.Reclaim(ctx, tenant.ID.String()); err != nil && !errors.Is(err, site.ErrSuspended) && !errors.Is(err, sweep.ErrSuspended) {
+			_, err := s.site.Reclaim(ctx, tenant.ID.String())
+			// Suspended, or a tenant that never kept anything here: nothing to do.
+			idle := errors.Is(err, site.ErrSuspended) || errors.Is(err, sweep.ErrSuspended) || errors.Is(err, sql.ErrNoRows)
+			if err != nil && !idle {
 				errs = append(errs, fmt.Errorf("reclaim of %s: %w", tenant.ID, err))
 			}
 			after = tenant.ID
