@@ -416,3 +416,32 @@ func TestT47_AdvanceKilled(t *testing.T) {
 		})
 	}
 }
+
+// T57: an older database is put back, and since then nothing has happened but time.
+func TestT57_OlderDatabaseOfSeconds(t *testing.T) {
+	e := onSQLite(t)
+	dsn := e.backup()
+	e.pass(2 * time.Second)
+	e.tick()
+	old := e.open(sqldbtest.Open(t, dsn, sqlstore.Migrations()))
+	if _, err := old.Tick(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := old.Reclaim(ctx, tenant); !errors.Is(err, site.ErrMarks) {
+		t.Fatal(err)
+	}
+}
+
+// T35: even a whole quorum finds no code here that destroys a key.
+func TestT35_NoKeyIsDestroyed(t *testing.T) {
+	e := onSQLite(t)
+	text := e.world.Statement(func(st *statement.Statement) {
+		st.Request, st.Tenant.ID, st.Action, st.Selection, st.Volumes, st.Copies = "req_1", tenant, statement.DestroyKey, "", nil, nil
+		st.Subjects = []statement.Subject{{Kind: "key", ID: "key_1", Name: "key"}}
+		st.Facts = []statement.Fact{statement.DigestFact("commitment", [32]byte{1}), statement.NumberFact("copies", 2)}
+	})
+	if _, err := e.Deliver(ctx, e.warrant(text)); !errors.Is(err, site.ErrUnsupported) {
+		t.Fatal(err)
+	}
+	e.proves(e.old)
+}
