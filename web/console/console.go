@@ -19,13 +19,13 @@ func Mount(e *echo.Echo, c *control.Control) {
 	s.Votes()
 	s.Get("/", home)
 	s.Get("/ceremony", ceremony)
-	s.Begin("/ceremony/begin", func(v *page.Visit) (any, error) { return v.Control.BeginSignGenesis(v.Context(), v.Who) })
+	s.Begin("/ceremony/begin", func(v *page.Visit) (any, error) { return v.Control.BeginSignCharter(v.Context(), v.Who, "") })
 	s.Post("/ceremony", func(v *page.Visit) error {
 		answer, err := v.Answer("")
 		if err != nil {
 			return err
 		}
-		if _, err := v.Control.SignGenesis(v.Context(), v.Who, answer); err != nil {
+		if _, err := v.Control.SignCharter(v.Context(), v.Who, "", answer); err != nil {
 			return err
 		}
 		return v.Go("/ceremony?done=signed")
@@ -33,7 +33,7 @@ func Mount(e *echo.Echo, c *control.Control) {
 }
 
 func home(v *page.Visit) error {
-	state, err := v.Control.Ceremony(v.Context(), v.Who)
+	state, err := v.Control.Ceremony(v.Context(), v.Who, "")
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func home(v *page.Visit) error {
 }
 
 func ceremony(v *page.Visit) error {
-	state, err := v.Control.Ceremony(v.Context(), v.Who)
+	state, err := v.Control.Ceremony(v.Context(), v.Who, "")
 	if err != nil {
 		return err
 	}

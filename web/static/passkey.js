@@ -56,14 +56,14 @@
   }
 
   // checkVote recomputes the challenge of a vote from what the page shows.
-  async function checkVote(form, begun) {
+  async function checkVote(form, begun, options) {
     const digest = form.dataset.digest;
     if (begun.digest !== digest) throw new Error("The statement has changed since this page was loaded. Nothing was signed. Load the page again.");
     const decision = form.dataset.decision === "approve" ? 1 : 2;
     const parts = [new TextEncoder().encode("holdfast vote v1\n"), hex(begun.nonce), Uint8Array.of(decision), hex(digest.replace("sha256:", ""))];
     const input = Uint8Array.from(parts.flatMap((p) => [...p]));
     const want = new Uint8Array(await crypto.subtle.digest("SHA-256", input));
-    if (!same(want, bytes(begun.public_key.challenge))) throw new Error("The server asked for a signature of something else. Nothing was signed. Tell your colleagues.");
+    if (!same(want, bytes(options.challenge))) throw new Error("The server asked for a signature of something else. Nothing was signed. Tell your colleagues.");
   }
 
   const field = (form, name) => form.elements[form.dataset.prefix + name];
@@ -88,8 +88,9 @@
       const response = await fetch(form.dataset.begin, { method: "POST", body: new URLSearchParams(new FormData(form)), headers: { Accept: "application/json" }, redirect: "error" });
       const begun = await response.json();
       if (!response.ok) throw new Error(begun.detail || begun.title);
-      if (form.dataset.digest) await checkVote(form, begun);
-      const credential = form.dataset.passkey === "create" ? await create(begun.public_key) : await get(begun.public_key);
+      const options = begun.public_key.publicKey;
+      if (form.dataset.digest) await checkVote(form, begun, options);
+      const credential = form.dataset.passkey === "create" ? await create(options) : await get(options);
       field(form, "ceremony").value = begun.ceremony;
       field(form, "credential").value = JSON.stringify(credential);
       say("Sending the answer…", false);

@@ -1,0 +1,240 @@
+package web_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+
+	"holdfast/server/wire"
+)
+
+// cookie is the session's cookie, which no script can read.
+func (a *actor) cookie(t *testing.T) string {
+	t.Helper()
+	found := get(t, a, func(ctx context.Context, target *chromedp.Target) (string, error) {
+		r, err := cdp.Call(ctx, target, network.GetCookies, network.GetCookiesParams{})
+		for _, c := range r.Cookies {
+			if strings.HasPrefix(c.Name, "__Host-") && c.HTTPOnly && c.Secure && c.SameSite == network.CookieSameSiteStrict {
+				return c.Value, err
+			}
+		}
+		return "", err
+	})
+	if found == "" {
+		t.Fatal("no __Host- cookie with Secure, HttpOnly and SameSite=Strict")
+	}
+	return found
+}
+
+// TestT08 carries out framing, cross-site posting and fixation in a browser.
+func TestT08_FramingForeignPostsAndFixation(t *testing.T) {
+	r := the.confirmed(t, "framed")
+	a := the.approvers[0]
+	foreign := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		switch q.URL.Path {
+		case "/frame":
+			fmt.Fprintf(w, `<h1>frame</h1><iframe src="%s/requests/%s/approve"></iframe>`, the.Console, r.ID)
+		default:
+			fmt.Fprintf(w, `<h1>post</h1><form id="f" method="post" action="%s/requests/%s/cancel"><input name="reason" value="stolen click"></form><script>document.getElementById("f").submit()</script>`, the.Console, r.ID)
+		}
+	}))
+	defer foreign.Close()
+
+	a.do(t, chromedp.Navigate(foreign.URL+"/frame"), chromedp.WaitVisible(chromedp.CSS("h1")))
+	if inside := get(t, a, chromedp.Evaluate[bool](`(() => { try { return document.querySelector("iframe").contentDocument !== null && document.querySelector("iframe").contentDocument.body.innerText.includes("approve") } catch { return false } })()`)); inside {
+		t.Error("the page let itself be framed")
+	}
+	if text := a.text(); strings.Contains(text, "You are about to approve") {
+		t.Error("the framed page shows")
+	}
+	a.trouble = nil // the browser reports the refusal
+	a.do(t, chromedp.Navigate(foreign.URL+"/post"))
+	a.see(t, "foreign-origin")
+	var now wire.Request
+	a.open(t, "/")
+	a.api(t, "GET", "/v1/requests/"+r.ID, nil, &now)
+	if now.State != "open" {
+		t.Errorf("a foreign page's post made the request %s", now.State)
+	}
+	a.trouble = nil
+
+	// A session that an attacker planted is not the one after signing in.
+	before := a.cookie(t)
+	a.passwordOnly(t)
+	between := a.cookie(t)
+	a.press(t, "Use a passkey")
+	a.see(t, "Queue")
+	after := a.cookie(t)
+	if before == between || between == after || before == after {
+		t.Error("the session's secret did not rotate at sign-in and at the second factor")
+	}
+	for name, want := range map[string]string{
+		"Content-Security-Policy": "frame-ancestors 'none'", "X-Frame-Options": "DENY", "Cross-Origin-Opener-Policy": "same-origin",
+		"Cross-Origin-Resource-Policy": "same-origin", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
+	} {
+		for _, base := range []string{the.Portal, the.Console} {
+			q, err := http.Get(base + "/sign-in")
+			must(t, err)
+			q.Body.Close()
+			if got := q.Header.Get(name); !strings.Contains(got, want) {
+				t.Errorf("%s: %s is %q", base, name, got)
+			}
+		}
+	}
+}
+
+// TestT06 replays the very form that a vote was sent with, to the same and to
+// another decision.
+func TestT06_VoteReplayedOnScreen(t *testing.T) {
+	r := the.confirmed(t, "replayed")
+	a := the.approvers[3]
+	a.open(t, "/requests/"+r.ID+"/approve")
+	// Keep what the form sends, and do not send it.
+	a.do(t, chromedp.Evaluate[chromedp.Void](`HTMLFormElement.prototype.submit = function () { window.sent = new URLSearchParams(new FormData(this)).toString(); }`))
+	a.press(t, "Approve")
+	a.see(t, "Sending the answer")
+	form := get(t, a, chromedp.Evaluate[string](`window.sent`))
+	fields, err := url.ParseQuery(form)
+	must(t, err)
+	if fields.Get("credential") == "" {
+		t.Fatal("no assertion in the form")
+	}
+	post := func(path string) string {
+		return get(t, a, chromedp.Evaluate[string](fmt.Sprintf(`(async () => { const r = await fetch(%q, {method: "POST", body: new URLSearchParams(%q)}); return r.status + " " + r.url + " " + await r.text(); })()`, path, form), chromedp.EvalAwaitPromise))
+	}
+	votes := func() int {
+		var now wire.Request
+		a.api(t, "GET", "/v1/requests/"+r.ID, nil, &now)
+		return len(now.Votes)
+	}
+	fields.Set("reason", "turned round")
+	if got := post("/requests/" + r.ID + "/deny"); votes() != 0 {
+		t.Errorf("an approval's assertion denied: %.200s", got)
+	}
+	// That attempt used the ceremony up: even the right decision needs a new touch.
+	for range 2 {
+		if got := post("/requests/" + r.ID + "/approve"); votes() != 0 || !strings.Contains(got, "Begin again") {
+			t.Errorf("a used assertion voted: %.200s", got)
+		}
+	}
+	a.open(t, "/requests/"+r.ID+"/approve")
+	a.press(t, "Approve")
+	a.see(t, "What you signed")
+	if votes() != 1 {
+		t.Error("the honest vote is missing")
+	}
+}
+
+// TestT07 proves presence for one thing and asks for another with it.
+func TestT07_StepUpForAnotherAction(t *testing.T) {
+	r := the.draft(t, "step-up")
+	o := the.owner
+	o.open(t, "/factors")
+	o.fill(t, "#totp-name", "phone")
+	o.press(t, "Add an app")
+	o.see(t, "action factor.enrol")
+	// The same proof, sent with the confirmation of a deletion.
+	o.do(t, chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.querySelector("form[data-passkey]").action = "/requests/%s/confirm"`, r.ID)))
+	o.press(t, "Confirm with a passkey")
+	o.see(t, "holdfast statement v1") // asked for its own step-up
+	var now wire.Request
+	o.api(t, "GET", "/v1/requests/"+r.ID, nil, &now)
+	if now.State != "draft" {
+		t.Errorf("a step-up for something else made the request %s", now.State)
+	}
+}
+
+// TestT50 shows names with markup, look-alikes and invisible characters.
+func TestT50_HostileNamesAreVisible(t *testing.T) {
+	the.founded(t)
+	o := the.owner
+	o.open(t, "/")
+	o.see(t, "pay<img src=x onerror=alert(2)>rollU+200BU+2060")
+	r := the.draft(t, "please\u202e ton od")
+	a := the.approvers[0]
+	for _, who := range []*actor{o} {
+		who.open(t, "/requests/"+r.ID)
+		who.see(t, "U+202E", `pay<img src=x onerror=alert(2)>rollU+200BU+2060`, `\u200b`)
+		shown := get(t, who, chromedp.TextContent(chromedp.CSS("pre.statement")))
+		for _, c := range shown {
+			if c != '\n' && (c < ' ' || c > '~') {
+				t.Errorf("the statement shows %U", c)
+			}
+		}
+		if n := get(t, who, chromedp.Evaluate[int](`document.querySelectorAll("main img").length`)); n != 0 {
+			t.Errorf("%d images came out of names", n)
+		}
+		who.quiet(t)
+	}
+	a.quiet(t)
+}
+
+// TestLook checks every page at both widths in both colour schemes: nothing
+// scrolls sideways, everything has a heading and a label. With
+// HOLDFAST_SCREENSHOTS it also keeps pictures.
+func TestLook(t *testing.T) {
+	r := the.confirmed(t, "We have moved to another service and want nothing left here.")
+	d := the.draft(t, "a draft")
+	pages := []struct {
+		who   *actor
+		paths []string
+	}{
+		{the.approvers[2], []string{"/", "/requests", "/requests/" + r.ID, "/requests/" + r.ID + "/approve", "/requests/" + r.ID + "/deny", "/requests/" + r.ID + "/body", "/freeze", "/charter", "/factors", "/ceremony", "/nothing"}},
+		{the.owner, []string{"/", "/volumes/" + the.volume.ID, "/requests", "/requests/" + d.ID, "/freeze", "/factors"}},
+		{the.actor(t, the.Portal), []string{"/sign-in", "/invitation"}},
+	}
+	for _, p := range pages {
+		for _, path := range p.paths {
+			p.who.open(t, path)
+			for _, width := range []int64{360, 1280} {
+				for _, scheme := range []string{"light", "dark"} {
+					p.who.look(t, path, width, scheme)
+				}
+			}
+		}
+		p.who.quiet(t)
+	}
+}
+
+func (a *actor) look(t *testing.T, path string, width int64, scheme string) {
+	t.Helper()
+	a.do(t, chromedp.EmulateViewport(width, 800), chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+		return err
+	}))
+	faults := get(t, a, chromedp.Evaluate[[]string](`(() => {
+		const out = [], root = document.documentElement;
+		if (root.scrollWidth > root.clientWidth) out.push("scrolls sideways: " + root.scrollWidth);
+		if (document.querySelectorAll("h1").length !== 1) out.push("not one h1");
+		for (const e of document.querySelectorAll("input:not([type=hidden]), select, textarea")) if (!e.labels.length) out.push("no label: " + e.name);
+		const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
+		if (new Set(ids).size !== ids.length) out.push("an id twice");
+		const lum = (c) => { const [r, g, b] = c.match(/[\d.]+/g).map(Number).map((v) => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; };
+		const behind = (e) => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor; if (!/, 0\)$/.test(c)) return c; } return "rgb(255, 255, 255)"; };
+		for (const e of document.querySelectorAll("body *")) {
+			if (![...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) || !e.checkVisibility() || e.disabled || e.closest("option")) continue;
+			const [x, y] = [lum(getComputedStyle(e).color), lum(behind(e))].sort((p, q) => q - p);
+			if ((x + .05) / (y + .05) < 4.5) out.push("contrast " + ((x + .05) / (y + .05)).toFixed(2) + ": " + e.tagName + " " + e.textContent.trim().slice(0, 40));
+		}
+		return out;
+	})()`))
+	for _, f := range faults {
+		t.Errorf("%s at %d px, %s: %s", path, width, scheme, f)
+	}
+	if dir := os.Getenv("HOLDFAST_SCREENSHOTS"); dir != "" {
+		name := strings.Trim(strings.ReplaceAll(strings.ReplaceAll(a.base, "http://localhost:", "")+path, "/", "-"), "-")
+		must(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s.%d.%s.png", name, width, scheme)), get(t, a, chromedp.FullScreenshot(100)), 0o600))
+	}
+}
