@@ -221,7 +221,6 @@ func TestT55_NobodyBlocksTheirOwnRemovalOrThaw(t *testing.T) {
 func TestI2_I5_I6_Model(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		c := quorumtest.Clock()
-		var log []quorum.Event
 		s, err := quorum.Apply(quorum.State{}, quorumtest.Opened("req_1"))
 		if err != nil {
 			rt.Fatal(err)
@@ -236,7 +235,7 @@ func TestI2_I5_I6_Model(t *testing.T) {
 			if msg := quorumtest.Invariants(s, n, e, err); msg != "" {
 				rt.Fatalf("%s after %s (%v) from %s to %s", msg, e.Kind(), err, s.Phase, n.Phase)
 			}
-			s, log = n, append(log, e)
+			s = n
 		}
 	})
 }

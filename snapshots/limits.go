@@ -58,8 +58,6 @@ const (
 	// MaxTreeDepth bounds the levels of index nodes that a reader follows.
 	MaxTreeDepth = 8
 
-	// sealBatch bounds the nodes and rows that a seal writes in one transaction.
-	sealBatch = 64
 	// restoreBatch bounds the entries that a server-side restore commits at once.
 	restoreBatch = 2048
 	// rowBatch is how many versions are read at once while walking a volume.

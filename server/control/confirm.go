@@ -106,7 +106,7 @@ func (c *Control) open(ctx context.Context, tx *sqldb.Tx, who Caller, s statemen
 			return err
 		}
 	}
-	if r, err = c.applyStanding(ctx, tx, r, s, at); err != nil {
+	if err := c.applyStanding(ctx, tx, r, s, at); err != nil {
 		return err
 	}
 	if err := c.tellConcerned(ctx, tx, ch, d.Tenant, "request-opened", fmt.Sprintf("%s asks for %s: %s", s.Requester.Name, s.Action, s.Request), at); err != nil {
@@ -184,35 +184,36 @@ func (c *Control) provenRequester(ctx context.Context, tx *sqldb.Tx, who Caller,
 }
 
 // applyStanding brings the freezes and holds that are in force to a new request.
-func (c *Control) applyStanding(ctx context.Context, tx *sqldb.Tx, r quorumsql.Request, s statement.Statement, at time.Time) (quorumsql.Request, error) {
+func (c *Control) applyStanding(ctx context.Context, tx *sqldb.Tx, r quorumsql.Request, s statement.Statement, at time.Time) error {
 	scope := r.State.Tenant
 	if scope == "" {
 		scope = warrant.Everywhere
 	}
 	freezes, err := quorumsql.FreezesInForce(ctx, tx, scope)
 	if err != nil {
-		return r, err
+		return err
 	}
 	for _, f := range freezes {
 		if r, err = quorumsql.Record(ctx, tx, r, quorum.FreezeSet{Stop: f.ID, At: at}); err != nil {
-			return r, err
+			return err
 		}
 	}
 	if r.State.Tenant == "" {
-		return r, nil
+		return nil
 	}
 	holds, err := quorumsql.HoldsInForce(ctx, tx, r.State.Tenant)
 	if err != nil {
-		return r, err
+		return err
 	}
 	for _, h := range holds {
-		if holdConcerns(h, s) {
-			if r, err = quorumsql.Record(ctx, tx, r, quorum.HoldPlaced{Hold: h.ID, At: at}); err != nil {
-				return r, err
-			}
+		if !holdConcerns(h, s) {
+			continue
+		}
+		if r, err = quorumsql.Record(ctx, tx, r, quorum.HoldPlaced{Hold: h.ID, At: at}); err != nil {
+			return err
 		}
 	}
-	return r, nil
+	return nil
 }
 
 // holdConcerns says whether a hold lies on any target of a statement.

@@ -99,15 +99,6 @@ type Result struct {
 	Bytes                        int64
 }
 
-func (r *Result) add(o Result) {
-	r.Copies += o.Copies
-	r.Versions += o.Versions
-	r.Frames += o.Frames
-	r.PacksRemoved += o.PacksRemoved
-	r.PacksRewritten += o.PacksRewritten
-	r.Bytes += o.Bytes
-}
-
 // Leave is what a Guard allows for one tenant at one moment.
 type Leave struct {
 	// Now is the moment, by clocks that the guard vouches for.
