@@ -256,7 +256,7 @@ func (p *player) spareAccount(own string) {
 		if err != nil {
 			return err
 		}
-		_, err = p.mara.CastVote(ctx, own, wire.CastVote{Decision: "deny", Passkey: &answer})
+		_, err = p.mara.CastVote(ctx, own, wire.CastVote{Decision: "deny", Reason: "demonstration", Passkey: &answer})
 		return err
 	})
 }

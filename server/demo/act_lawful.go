@@ -54,6 +54,9 @@ func (p *player) lawful() error {
 	}); err != nil {
 		return err
 	}
+	if err := p.settle(); err != nil {
+		return err
+	}
 	p.refuse("", "What is tombstoned cannot be read", []string{wire.TypeNotFound, wire.TypeConflict}, func() error {
 		body, err := p.watcher.GetTar(ctx, client.Source{Snapshot: p.doomed}, "")
 		return drop(body, err)
@@ -90,6 +93,9 @@ func (p *player) lawful() error {
 	if !p.compare("", "The other snapshot is intact, byte for byte", client.Source{Snapshot: p.kept}, nil) {
 		p.summary.RestoredIdentical = false
 	}
+	if err := p.settle(); err != nil {
+		return err
+	}
 	p.refuse("", "The spent warrant cannot be undone any more", []string{wire.TypeConflict, wire.TypeNotFound}, func() error {
 		_, err := p.watcher.UndoRequest(ctx, second.ID, "too late")
 		return err
@@ -100,6 +106,68 @@ func (p *player) lawful() error {
 			err = fmt.Errorf("it begins with %q", text[:min(len(text), 40)])
 		}
 		return fmt.Sprintf("%d bytes of statement, proofs and votes", len(text)), err
+	})
+	return p.lastPoints()
+}
+
+// lastPoints: two requests at once, that together would leave a volume without a
+// restore point, although each of them alone would not.
+func (p *player) lastPoints() error {
+	play := func(i int) string { return p.state.Snapshots[fmt.Sprintf("play %d", i)] }
+	var requests []wire.Request
+	if err := p.must("T26", "Two requests are agreed to at once: one for three of the playground's four snapshots, one for the fourth", func() (string, error) {
+		for _, snapshots := range [][]string{{play(0), play(1), play(2)}, {play(3)}} {
+			d, err := p.watcher.Draft(p.ctx, p.deletion("tidying up", snapshots...))
+			if err != nil {
+				return "", err
+			}
+			r, err := p.watcher.ConfirmRequest(p.ctx, d.ID)
+			if err != nil {
+				return "", err
+			}
+			requests = append(requests, r)
+		}
+		for _, r := range requests {
+			if err := p.decide(r.ID, []string{benEmail, enzoEmail, danaEmail}, ""); err != nil {
+				return "", err
+			}
+		}
+		return fmt.Sprintf("%d and %d approvals are needed, for neither is the last", requests[0].Need.Approvals, requests[1].Need.Approvals), nil
+	}); err != nil {
+		return err
+	}
+	p.check("T26", "One of them is executed; the other would take the last restore point, and waits for ever", func() (string, error) {
+		if err := until(p.ctx, 2*time.Minute, "one of two requests is erased", func() (bool, error) {
+			for _, r := range requests {
+				now, err := p.watcher.Request(p.ctx, r.ID)
+				if err != nil || now.State == "erased" {
+					return true, err
+				}
+			}
+			return false, nil
+		}); err != nil {
+			return "", err
+		}
+		if err := pause(p.ctx, 6*time.Second); err != nil {
+			return "", err
+		}
+		left, said := 0, ""
+		for i := range 4 {
+			if p.readable(play(i)) == nil {
+				left++
+			}
+		}
+		for _, r := range requests {
+			now, err := p.watcher.Request(p.ctx, r.ID)
+			if err != nil {
+				return "", err
+			}
+			said += fmt.Sprintf("%s %v; ", now.State, now.Blocked)
+		}
+		if left == 0 {
+			return "", fmt.Errorf("no restore point is left: %s", said)
+		}
+		return fmt.Sprintf("%d of 4 snapshots can be restored: %s", left, said), nil
 	})
 	return nil
 }

@@ -8,12 +8,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"holdfast/internal/sqldb/sqldbtest"
 	"holdfast/server/app"
 	"holdfast/server/config"
 	"holdfast/server/demo"
@@ -137,4 +140,78 @@ func oddTree(t *testing.T) string {
 func TestScenarioOnSQLite(t *testing.T) {
 	sum := play(t, demo.Options{Data: oddTree(t)})
 	t.Logf("%d steps in %.1f s, %v", sum.Steps, sum.Seconds, sum.Threats)
+}
+
+// TestScenarioOnPostgreSQLAndRedis is the same on a real database server and a
+// real Redis.
+func TestScenarioOnPostgreSQLAndRedis(t *testing.T) {
+	sum := play(t, demo.Options{
+		Data: oddTree(t), ControlDSN: sqldbtest.PostgresDSN(t), SiteDSN: sqldbtest.PostgresDSN(t), RedisURL: redis(t),
+	})
+	t.Logf("%d steps in %.1f s, %v", sum.Steps, sum.Seconds, sum.Threats)
+}
+
+// redis starts a Redis server of its own, on a socket.
+func redis(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "hf-redis-") // t.TempDir's names are too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "s")
+	cmd := exec.Command("redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", dir)
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("start redis-server: %v", err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		if c, err := net.Dial("unix", socket); err == nil {
+			c.Close()
+			return "unix://" + socket
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("redis-server does not answer")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// TestSeededCarriesOn stops a demonstration and starts it again on its directory.
+func TestSeededCarriesOn(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "demo")
+	run := func() (out map[string]any) {
+		t.Helper()
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		r, w := io.Pipe()
+		ended := make(chan error, 1)
+		go func() {
+			err := demo.Run(ctx, demo.Options{
+				Dir: dir, Data: oddTree(t), JSON: true, Out: w, Start: startService, Operator: app.ReadOperator, Listen: "localhost:0", ListenConsole: "localhost:0",
+			})
+			w.CloseWithError(err)
+			ended <- err
+		}()
+		if err := json.NewDecoder(r).Decode(&out); err != nil {
+			t.Fatalf("%v, %v", err, <-ended)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	first := run()
+	info, err := os.Stat(filepath.Join(dir, "demo.json"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("%v, %v", info.Mode(), err)
+	}
+	second := run()
+	if fmt.Sprint(first) != fmt.Sprint(second) {
+		t.Fatalf("it did not carry on:\n%v\n%v", first, second)
+	}
 }

@@ -62,13 +62,8 @@ func runSeeded(ctx context.Context, o Options) (err error) {
 		}
 	}
 	// Passkeys and charter name the origins, so a second run keeps the first's.
-	listen, console := o.Listen, o.ListenConsole
-	if listen == "" {
-		listen = or(st.Addresses.PortalAddr, "localhost:8080")
-	}
-	if console == "" {
-		console = or(st.Addresses.ConsoleAddr, "localhost:8081")
-	}
+	listen := address(o.Listen, st.Addresses.PortalAddr, "localhost:8080")
+	console := address(o.ListenConsole, st.Addresses.ConsoleAddr, "localhost:8081")
 	service, err := start(ctx, o, Setting{Dir: o.Dir, Listen: listen, ListenConsole: console, ControlDSN: o.ControlDSN, SiteDSN: o.SiteDSN, RedisURL: o.RedisURL})
 	if err != nil {
 		return err
@@ -224,6 +219,15 @@ func command() string {
 		return "go run ."
 	}
 	return exe
+}
+
+// address is where to listen: where the user says, where it was, or the default.
+// A free port means the one that was free the first time.
+func address(asked, was, otherwise string) string {
+	if asked == "" || strings.HasSuffix(asked, ":0") && was != "" {
+		return or(was, or(asked, otherwise))
+	}
+	return asked
 }
 
 func or(a, b string) string {

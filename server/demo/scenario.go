@@ -270,7 +270,9 @@ func (p *player) watch() (string, error) {
 		for _, s := range snapshots {
 			line := fmt.Sprintf("snapshot %s %s", s.ID, s.At.Format(time.RFC3339Nano))
 			for _, k := range s.Copies {
-				line += fmt.Sprintf(" %s %s", k.Site, k.State)
+				if k.State == "tombstoned" || k.State == "erased" || k.Suspect { // it may be held or proven meanwhile
+					line += fmt.Sprintf(" %s %s suspect %v", k.Site, k.State, k.Suspect)
+				}
 			}
 			lines = append(lines, line)
 		}

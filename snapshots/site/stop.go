@@ -40,6 +40,13 @@ func (p *Primary) stop(ctx context.Context, text []byte, keyboard bool) (Receipt
 		if err != nil {
 			return err
 		}
+		// A suspension suspends its own speaker too: by a second route the same one would find nobody to have said it.
+		if s.Kind == warrant.StopSuspend {
+			err := sameStop(ctx, tx, s)
+			if !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
+		}
 		v, err := p.verifyStop(ctx, tx, newest.c, s, keyboard, p.now())
 		if err != nil {
 			return err
