@@ -120,6 +120,7 @@ func TestT06_VoteReplayedOnScreen(t *testing.T) {
 		return len(now.Votes)
 	}
 	fields.Set("reason", "turned round")
+	form = fields.Encode()
 	if got := post("/requests/" + r.ID + "/deny"); votes() != 0 {
 		t.Errorf("an approval's assertion denied: %.200s", got)
 	}
@@ -163,22 +164,17 @@ func TestT50_HostileNamesAreVisible(t *testing.T) {
 	o.open(t, "/")
 	o.see(t, "pay<img src=x onerror=alert(2)>rollU+200BU+2060")
 	r := the.draft(t, "please\u202e ton od")
-	a := the.approvers[0]
-	for _, who := range []*actor{o} {
-		who.open(t, "/requests/"+r.ID)
-		who.see(t, "U+202E", `pay<img src=x onerror=alert(2)>rollU+200BU+2060`, `\u200b`)
-		shown := get(t, who, chromedp.TextContent(chromedp.CSS("pre.statement")))
-		for _, c := range shown {
-			if c != '\n' && (c < ' ' || c > '~') {
-				t.Errorf("the statement shows %U", c)
-			}
+	o.open(t, "/requests/"+r.ID)
+	o.see(t, "U+202E", `pay<img src=x onerror=alert(2)>rollU+200BU+2060`, `roll\u{200b}\u{2060}"`)
+	for _, c := range get(t, o, chromedp.TextContent(chromedp.CSS("pre.statement"))) {
+		if c != '\n' && (c < ' ' || c > '~') {
+			t.Errorf("the statement shows %U", c)
 		}
-		if n := get(t, who, chromedp.Evaluate[int](`document.querySelectorAll("main img").length`)); n != 0 {
-			t.Errorf("%d images came out of names", n)
-		}
-		who.quiet(t)
 	}
-	a.quiet(t)
+	if n := get(t, o, chromedp.Evaluate[int](`document.querySelectorAll("main img").length`)); n != 0 {
+		t.Errorf("%d images came out of names", n)
+	}
+	o.quiet(t)
 }
 
 // TestLook checks every page at both widths in both colour schemes: nothing

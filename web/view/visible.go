@@ -2,7 +2,7 @@ package view
 
 import (
 	"fmt"
-	"strconv"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -78,10 +78,20 @@ func invisible(r rune) bool {
 // Spelled is text in ASCII quotes as a statement spells it, or "" where that
 // would say nothing new: letters of other scripts can look like ASCII ones.
 func Spelled(s string) string {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return strconv.QuoteToASCII(s)
+	if strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
+		return ""
+	}
+	var out strings.Builder
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			out.WriteRune('\\')
+			out.WriteRune(r)
+		case r < ' ' || r > '~':
+			fmt.Fprintf(&out, `\u{%x}`, r)
+		default:
+			out.WriteRune(r)
 		}
 	}
-	return ""
+	return `"` + out.String() + `"`
 }
