@@ -65,6 +65,21 @@ func (c *Control) keepStop(ctx context.Context, tx *sqldb.Tx, s warrant.Stop, at
 	return quorumsql.Enqueue(ctx, tx, quorumsql.Job{ID: "stop " + s.ID, Topic: topicStop, Body: text, DueAt: at})
 }
 
+// recordStop appends the stop itself to the log, in the bytes that a site reads:
+// who follows the log learns of it even if nobody brings it (T53).
+func (c *Control) recordStop(ctx context.Context, tx *sqldb.Tx, s warrant.Stop, at time.Time) error {
+	text, err := s.Render()
+	if err != nil {
+		return err
+	}
+	e := entry{kind: audit.KindStop, tenant: s.Tenant, subject: s.ID, raw: text}
+	if s.Tenant == warrant.Everywhere {
+		e.tenant = ""
+	}
+	_, err = c.record(ctx, tx, at, e)
+	return err
+}
+
 // deliver brings a recorded stop to the site now; the outbox repeats what fails.
 func (c *Control) deliver(ctx context.Context, s warrant.Stop) {
 	text, err := s.Render()
@@ -101,6 +116,9 @@ func (c *Control) CancelRequest(ctx context.Context, who Caller, request, reason
 			return err
 		}
 		if err := c.keepStop(ctx, tx, stop, at); err != nil {
+			return err
+		}
+		if err := c.recordStop(ctx, tx, stop, at); err != nil {
 			return err
 		}
 		return c.logTransition(ctx, tx, audit.KindRequestCancelled, locked, at, map[string]string{"by": who.ID(), "reason": reason, "stop": stop.ID})
@@ -149,7 +167,10 @@ func (c *Control) UndoRequest(ctx context.Context, who Caller, request, reason s
 		if err := c.keepStop(ctx, tx, stop, at); err != nil {
 			return err
 		}
-		return c.recordRestored(ctx, tx, locked, who.ID(), at)
+		if err := c.recordRestored(ctx, tx, locked, who.ID(), at); err != nil {
+			return err
+		}
+		return c.recordStop(ctx, tx, stop, at)
 	}); err != nil {
 		return wire.Request{}, err
 	}
@@ -222,6 +243,9 @@ func (c *Control) PlaceHold(ctx context.Context, who Caller, in wire.PlaceHold) 
 			_, err = quorumsql.Record(ctx, tx, r, quorum.HoldPlaced{Hold: hold.ID, At: at})
 			return err
 		}); err != nil {
+			return err
+		}
+		if err := c.recordStop(ctx, tx, stop, at); err != nil {
 			return err
 		}
 		_, err := c.record(ctx, tx, at, entry{kind: audit.KindHoldPlaced, tenant: scope, subject: hold.ID, body: map[string]string{
@@ -297,6 +321,9 @@ func (c *Control) Freeze(ctx context.Context, who Caller, in wire.PlaceFreeze) (
 			_, err := quorumsql.Record(ctx, tx, r, quorum.FreezeSet{Stop: stop.ID, At: at})
 			return err
 		}); err != nil {
+			return err
+		}
+		if err := c.recordStop(ctx, tx, stop, at); err != nil {
 			return err
 		}
 		e := entry{kind: audit.KindFreeze, tenant: scope, subject: stop.ID, body: map[string]string{
@@ -406,6 +433,9 @@ func (c *Control) SuspendApprover(ctx context.Context, who Caller, personID, rea
 			return err
 		}
 		if err := c.tighten(ctx, tx, ch, at); err != nil {
+			return err
+		}
+		if err := c.recordStop(ctx, tx, stop, at); err != nil {
 			return err
 		}
 		_, err = c.record(ctx, tx, at, entry{kind: audit.KindApproverSuspended, subject: stop.ID, body: map[string]string{

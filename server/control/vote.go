@@ -213,6 +213,10 @@ func (c *Control) cast(ctx context.Context, tx *sqldb.Tx, who Caller, request st
 		if err := c.keepStop(ctx, tx, stop, e.At); err != nil {
 			return err
 		}
+		if err := c.logVote(ctx, tx, locked, after, e, reason, proof); err != nil {
+			return err
+		}
+		return c.recordStop(ctx, tx, stop, e.At)
 	}
 	return c.logVote(ctx, tx, locked, after, e, reason, proof)
 }
