@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +11,7 @@ import (
 	"filippo.io/age"
 
 	"holdfast/authz/passkey/softkey"
+	"holdfast/server/app"
 	"holdfast/server/client"
 	"holdfast/server/wire"
 )
@@ -123,14 +122,14 @@ type house struct {
 // found makes an installation: approvers, a sealed demo charter, a tenant with
 // an owner, a token, and empty volumes.
 func found(ctx context.Context, h *house, proc *process) error {
-	secret, err := os.ReadFile(filepath.Join(h.dir, "operator.secret"))
+	secret, err := app.ReadOperator(h.dir)
 	if err != nil {
 		return err
 	}
-	operator := client.New(proc.portal, client.WithToken(strings.TrimSpace(string(secret))))
+	operator := client.New(proc.portal, client.WithToken(secret))
 	var genesis []wire.GenesisApprover
-	for i, name := range []string{"Ada", "Ben", "Dana", "Enzo"} {
-		p := &person{name: name, email: strings.ToLower(name) + "@support.example", password: "violet-harbour-lantern-" + name,
+	for i, name := range []string{"Ada", "Dana", "Ben", "Enzo", "Mara"} {
+		p := &person{name: name, email: strings.ToLower(name) + "@support.example", password: "violet harbour lantern " + strings.Repeat("q7", i+2),
 			team: []string{"berlin", "lisbon"}[i%2], origin: consoleOrigin}
 		invitation, err := operator.InviteStaff(ctx, wire.Invite{Name: name, Email: p.email, Role: "approver"})
 		if err != nil {
@@ -164,7 +163,7 @@ func found(ctx context.Context, h *house, proc *process) error {
 			return fmt.Errorf("%s signs the charter: %w", p.name, err)
 		}
 	}
-	h.owner = &person{name: "Olivia", email: "olivia@acme.example", password: "violet-harbour-lantern-olivia", origin: portalOrigin}
+	h.owner = &person{name: "Olivia", email: "olivia@acme.example", password: "violet harbour lantern 29 steps", origin: portalOrigin}
 	tenant, err := operator.CreateTenant(ctx, wire.CreateTenant{Name: "Acme", OwnerName: h.owner.name, OwnerEmail: h.owner.email})
 	if err != nil {
 		return fmt.Errorf("make the tenant: %w", err)
@@ -183,7 +182,7 @@ func found(ctx context.Context, h *house, proc *process) error {
 		if err != nil {
 			return fmt.Errorf("make volume %s: %w", v.name, err)
 		}
-		v.id, v.files = made.ID, map[string]content{}
+		v.id, v.files, v.doubt = made.ID, map[string]content{}, map[string][]*content{}
 		h.volumes = append(h.volumes, v)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -62,7 +63,8 @@ type process struct {
 func launch(dir string, env []string, out io.Writer) (*process, error) {
 	cmd := exec.Command(binary, "--json", "serve", "--dir", dir, "--listen", "127.0.0.1:0", "--listen-console", "127.0.0.1:0",
 		"--portal-url", portalOrigin, "--console-url", consoleOrigin, "--log-level", "warn")
-	cmd.Env = append(os.Environ(), env...)
+	// The tests' own variables are no settings of the service.
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "HOLDFAST_") }), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	p := &process{cmd: cmd, ready: make(chan struct{}), ended: make(chan struct{}), log: &tail{to: out}}
 	cmd.Stderr = p.log
