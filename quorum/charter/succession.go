@@ -144,7 +144,7 @@ func VerifyGenesis(s Signed, v Verifier, o Options) (*Charter, error) {
 // change on a statement that names next's hash, a proof of possession of every key that it adds, and that nobody's
 // admission is backdated. ErrFork, ErrRollback and ErrSkip are told apart, for a fork stops everything.
 func VerifySuccession(prev *Charter, next Signed, v Verifier, o Options) (*Charter, error) {
-	c, err := Parse(next.Text)
+	c, err := Amends(prev, next.Text, o.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -153,18 +153,6 @@ func VerifySuccession(prev *Charter, next Signed, v Verifier, o Options) (*Chart
 		return nil, err
 	}
 	hash := Hash(next.Text)
-	if err := Follows(prev, prevHash, c, hash); err != nil {
-		return nil, err
-	}
-	if !c.CreatedAt.After(prev.CreatedAt) {
-		return nil, fmt.Errorf("%w: created no later than its predecessor", ErrSuccession)
-	}
-	if err := freshness(c, o.Now); err != nil {
-		return nil, err
-	}
-	if err := admissions(prev, c); err != nil {
-		return nil, err
-	}
 	if err := voted(prev, prevHash, c, hash, next, v, o); err != nil {
 		return nil, err
 	}
@@ -172,6 +160,29 @@ func VerifySuccession(prev *Charter, next Signed, v Verifier, o Options) (*Chart
 		return nil, err
 	}
 	return c, nil
+}
+
+// Amends says whether a text may follow prev as far as both texts alone tell: number and predecessor, age, and that
+// nobody's admission is backdated. Who proposes a change learns so at once what VerifySuccession would refuse at its end.
+func Amends(prev *Charter, text []byte, now time.Time) (*Charter, error) {
+	c, err := Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	prevHash, err := prev.Hash()
+	if err != nil {
+		return nil, err
+	}
+	if err := Follows(prev, prevHash, c, Hash(text)); err != nil {
+		return nil, err
+	}
+	if !c.CreatedAt.After(prev.CreatedAt) {
+		return nil, fmt.Errorf("%w: created no later than its predecessor", ErrSuccession)
+	}
+	if err := freshness(c, now); err != nil {
+		return nil, err
+	}
+	return c, admissions(prev, c)
 }
 
 // Follows compares numbers and hashes alone: nil if next may follow prev, ErrFork for another charter of the same number

@@ -18,6 +18,7 @@ import (
 	"holdfast/quorum"
 	"holdfast/quorum/charter"
 	quorumsql "holdfast/quorum/sqlstore"
+	"holdfast/quorum/statement"
 	"holdfast/quorum/warrant"
 	"holdfast/server/wire"
 )
@@ -321,6 +322,15 @@ func (c *Control) proposed(ctx context.Context, tx *sqldb.Tx, request string) (p
 		p.wanted = charter.Added(before, p.charter)
 	}
 	return p, err
+}
+
+// unsigned says that a change of the charter waits for keys that it adds to sign it.
+func (c *Control) unsigned(ctx context.Context, tx *sqldb.Tx, r quorumsql.Request) (bool, error) {
+	if r.State.Action != statement.ChangeCharter || r.State.Phase.Ended() {
+		return false, nil
+	}
+	p, err := c.proposed(ctx, tx, r.ID())
+	return err == nil && len(p.state().Missing) > 0, err
 }
 
 // state says who has signed with every key that has to, and who has not.

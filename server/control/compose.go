@@ -88,7 +88,7 @@ func (c *Control) composeOther(ctx context.Context, s *statement.Statement, d dr
 	return c.read(ctx, func(tx *sqldb.Tx) error {
 		switch s.Action {
 		case statement.ChangeCharter:
-			return composeCharter(s, d.Ask.Charter)
+			return composeCharter(ctx, tx, s, d.Ask.Charter)
 		case statement.ReleaseHold:
 			return composeReleaseHold(ctx, tx, s, d.Ask.Subject)
 		case statement.LiftFreeze:
@@ -104,7 +104,9 @@ func (c *Control) composeOther(ctx context.Context, s *statement.Statement, d dr
 	})
 }
 
-func composeCharter(s *statement.Statement, text string) error {
+// composeCharter refuses what would be refused when it comes into force anyway,
+// by name of the case (T22, T23).
+func composeCharter(ctx context.Context, tx *sqldb.Tx, s *statement.Statement, text string) error {
 	next, err := charter.Parse([]byte(text))
 	if err != nil {
 		return refusedCharter(err)
@@ -117,6 +119,18 @@ func composeCharter(s *statement.Statement, text string) error {
 	}
 	if next.Previous != s.Charter.Hash {
 		return newError(wire.TypeCharterRefused, nil, "The next charter must name the hash of the one in force as its predecessor.")
+	}
+	_, now, err := inForce(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if _, err := charter.Amends(now, []byte(text), s.OpenedAt); err != nil {
+		return newError(wire.TypeCharterRefused, err, "This charter cannot follow the one in force: %v.", err)
+	}
+	for _, k := range charter.Added(now, next) {
+		if k.Passkey == nil {
+			return newError(wire.TypeCharterRefused, nil, "The key %s would have to sign this charter first, and here only passkeys of approvers can.", k.ID)
+		}
 	}
 	s.Facts = []statement.Fact{
 		statement.NumberFact("next-number", next.Number),

@@ -264,6 +264,9 @@ func (c *Control) advanceOne(ctx context.Context, request string) error {
 			if r.State.Ready(at) != nil {
 				return nil
 			}
+			if missing, err := c.unsigned(ctx, tx, r); err != nil || missing {
+				return err
+			}
 			if r, err = quorumsql.Record(ctx, tx, r, quorum.ExecutionBegan{Site: c.Gate.Name(), Digest: r.State.Digest, At: at}); err != nil {
 				return err
 			}

@@ -173,6 +173,13 @@ func (c *Control) describe(ctx context.Context, tx *sqldb.Tx, r quorumsql.Reques
 	}
 	if !st.Phase.Ended() {
 		out.Blocked = blocked(st)
+		missing, err := c.unsigned(ctx, tx, r)
+		if err != nil {
+			return out, err
+		}
+		if missing {
+			out.Blocked = append(out.Blocked, "a key that the next charter adds has not signed it")
+		}
 		if out.Timer != nil && st.Stopped() != nil {
 			out.Timer.Stopped = AsError(st.Stopped()).Detail
 		}

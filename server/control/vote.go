@@ -233,9 +233,9 @@ func (c *Control) logVote(ctx context.Context, tx *sqldb.Tx, before, after quoru
 		return err
 	}
 	tenant := after.State.Tenant
-	if after.State.Phase == quorum.Cooling && before.State.Phase == quorum.Open {
-		due := e.At
-		if err := quorumsql.Enqueue(ctx, tx, quorumsql.Job{ID: "deliver " + after.ID(), Topic: topicDeliver, Body: []byte(after.ID()), DueAt: due}); err != nil {
+	if after.State.Phase == quorum.Cooling && after.State.Met() && !before.State.Met() { // for the first time, or again
+		job := quorumsql.Job{ID: fmt.Sprintf("deliver %s %d", after.ID(), after.State.Events), Topic: topicDeliver, Body: []byte(after.ID()), DueAt: e.At}
+		if err := quorumsql.Enqueue(ctx, tx, job); err != nil {
 			return err
 		}
 	}

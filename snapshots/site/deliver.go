@@ -139,6 +139,7 @@ func (p *Primary) Deliver(ctx context.Context, text []byte) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
+	lost := p.lostQuorum(ctx, st.Request)
 	var out row
 	err = p.change(ctx, false, func(tx *sqldb.Tx, g *gate) error {
 		old, err := rowOf(ctx, tx, st.Request)
@@ -146,7 +147,16 @@ func (p *Primary) Deliver(ctx context.Context, text []byte) (Receipt, error) {
 			if out = old; old.Statement != v.Digest() {
 				return errors.Join(ErrConflict, alarm(ctx, tx, p.now(), "warrant", "another statement for request "+st.Request))
 			}
-			return nil
+			if !lost || old.State != Cooling {
+				return nil
+			}
+			// A quorum that was lost and found again waits in full.
+			out.warrant, out.CoolingEndedAt, out.CoolingLeft = text, time.Time{}, cooling
+			out.cooling, _ = clock.NewTimer(cooling).Tick(reading, clock.Rule{Frozen: true})
+			if _, err := tx.Exec(ctx, `UPDATE gate_warrants SET warrant = $1 WHERE request = $2`, text, out.Request); err != nil {
+				return err
+			}
+			return out.store(ctx, tx)
 		}
 		if !errors.Is(err, ErrUnknownRequest) {
 			return err
@@ -194,6 +204,17 @@ func (p *Primary) Deliver(ctx context.Context, text []byte) (Receipt, error) {
 	}
 	out.Site = p.c.Name
 	return p.waiting(out.Receipt), p.say(ctx)
+}
+
+// lostQuorum says whether the votes of the warrant that was seen first are no quorum any more: people were removed or
+// suspended since. Only then does another warrant of the same statement take its place.
+func (p *Primary) lostQuorum(ctx context.Context, request string) bool {
+	old, err := p.load(ctx, request)
+	if err != nil || old.State != Cooling {
+		return false
+	}
+	_, err = p.verify(ctx, old.warrant)
+	return errors.Is(err, warrant.ErrQuorum)
 }
 
 // refused keeps an alarm of something that should not have come this far.

@@ -8,6 +8,7 @@ import (
 
 	"filippo.io/age"
 
+	"holdfast/server/control"
 	"holdfast/server/wire"
 )
 
@@ -57,8 +58,11 @@ func Seal(t testing.TB, e *Env, lines map[string]string) *Sealed {
 // SignNext signs the proposed charter with a key that has not signed it yet.
 func (h *Human) SignNext(request string) (wire.Ceremony, error) {
 	h.t.Helper()
-	o, err := h.BeginSignCharter(h.t.Context(), h.Who(), request)
-	if err != nil {
+	var o wire.VoteOptions
+	if err := h.Do(func(who control.Caller) (err error) {
+		o, err = h.BeginSignCharter(h.t.Context(), who, request)
+		return err
+	}); err != nil {
 		return wire.Ceremony{}, err
 	}
 	return h.SignCharter(h.t.Context(), h.Who(), request, h.Answer(o.PasskeyOptions))

@@ -238,8 +238,11 @@ func (h *Human) SignInAgain() {
 // Vote casts a vote with the passkey.
 func (h *Human) Vote(request, decision string) (wire.Request, error) {
 	h.t.Helper()
-	o, err := h.BeginVote(h.t.Context(), h.Who(), request, decision)
-	if err != nil {
+	var o wire.VoteOptions
+	if err := h.Do(func(who control.Caller) (err error) {
+		o, err = h.BeginVote(h.t.Context(), who, request, decision)
+		return err
+	}); err != nil {
 		return wire.Request{}, err
 	}
 	a := h.Answer(o.PasskeyOptions)
@@ -247,9 +250,14 @@ func (h *Human) Vote(request, decision string) (wire.Request, error) {
 }
 
 // VoteCode casts a vote with a one-time code.
-func (h *Human) VoteCode(request, decision string) (wire.Request, error) {
+func (h *Human) VoteCode(request, decision string) (out wire.Request, err error) {
 	h.t.Helper()
-	return h.CastVote(h.t.Context(), h.Who(), request, wire.CastVote{Decision: decision, Reason: "test", Code: h.Code()})
+	code := h.Code()
+	err = h.Do(func(who control.Caller) error {
+		out, err = h.CastVote(h.t.Context(), who, request, wire.CastVote{Decision: decision, Reason: "test", Code: code})
+		return err
+	})
+	return out, err
 }
 
 // Ask drafts a request and confirms it.
@@ -258,8 +266,11 @@ func (h *Human) Ask(ask wire.AskRequest) (out wire.Request, err error) {
 	if ask.Reason == "" {
 		ask.Reason = "a test"
 	}
-	d, err := h.Draft(h.t.Context(), h.Who(), ask)
-	if err != nil {
+	var d wire.Request
+	if err := h.Do(func(who control.Caller) (err error) {
+		d, err = h.Draft(h.t.Context(), who, ask)
+		return err
+	}); err != nil {
 		return d, err
 	}
 	err = h.Do(func(who control.Caller) (err error) {
