@@ -254,7 +254,7 @@ func (p *player) erased(request, blobs string, before int64) error {
 		if err := p.reaches(ownerEmail, request, "erased"); err != nil {
 			return "", err
 		}
-		pieces := 0
+		pieces, begun := 0, time.Now()
 		if err := until(p.ctx, 3*time.Minute, "the bytes leave the disk", func() (bool, error) {
 			var err error
 			pieces, err = p.marker.found(blobs)
@@ -270,7 +270,7 @@ func (p *player) erased(request, blobs string, before int64) error {
 		if p.summary.ErasedBytes < markerBytes*9/10 {
 			return "", fmt.Errorf("the blob directory shrank by %d bytes only", p.summary.ErasedBytes)
 		}
-		return fmt.Sprintf("no piece of its ciphertext is found; the blob directory is %d bytes smaller", p.summary.ErasedBytes), nil
+		return fmt.Sprintf("no piece of its ciphertext is found %.1f s after the end; the blob directory is %d bytes smaller", time.Since(begun).Seconds(), p.summary.ErasedBytes), nil
 	})
 }
 

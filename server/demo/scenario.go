@@ -120,7 +120,7 @@ func measure(ctx context.Context, dir string) (s size, err error) {
 // bringing back that much takes, on a slow machine, and no longer: the bytes of
 // the lawful deletion are gone from the disk only after it.
 func scenarioLines(s size) map[string]string {
-	undo := 60*time.Second + time.Duration(s.entries/250)*time.Second + time.Duration(s.bytes>>26)*time.Second
+	undo := 60*time.Second + time.Duration(s.entries/500)*time.Second + time.Duration(s.bytes>>28)*time.Second
 	return map[string]string{
 		"undo": undo.String(), "quarantine": "2s", "cooling": "3s", "grace": "8s", "last-extra": "2s",
 		"request-copies": "3", "day-copies": "8",

@@ -35,6 +35,8 @@ type comparison struct {
 	other        map[string]inode // that name's file in the other tree
 	back         map[inode]string // of the other tree: its first name
 	differences  []string
+
+	x, y []byte // buffers of two files' contents
 }
 
 type inode struct{ dev, ino uint64 }
@@ -42,7 +44,8 @@ type inode struct{ dev, ino uint64 }
 // compareTrees compares got with want.
 func compareTrees(ctx context.Context, want, got string, skip func(string) bool, extra map[string]string) (*comparison, error) {
 	c := &comparison{skip: skip, special: os.Geteuid() == 0, extra: extra,
-		links: map[inode]string{}, other: map[string]inode{}, back: map[inode]string{}}
+		links: map[inode]string{}, other: map[string]inode{}, back: map[inode]string{},
+		x: make([]byte, compareBuffer), y: make([]byte, compareBuffer)}
 	return c, c.dir(ctx, want, got, "")
 }
 
@@ -211,7 +214,7 @@ func (c *comparison) content(ctx context.Context, want, got, name string) error 
 		return err
 	}
 	defer b.Close()
-	x, y := make([]byte, compareBuffer), make([]byte, compareBuffer)
+	x, y := c.x, c.y
 	for at := int64(0); ; {
 		if err := ctx.Err(); err != nil {
 			return err
