@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -34,6 +36,61 @@ func (s *shell) demoCommand() *cobra.Command {
 			return err
 		}
 		return demo.Run(cmd.Context(), o)
+	}
+	cmd.AddCommand(s.demoLogin(), s.demoCode(), s.demoDecision("approve"), s.demoDecision("deny"))
+	return cmd
+}
+
+func demoDir(cmd *cobra.Command) *string {
+	return cmd.Flags().String("dir", demo.DefaultDir, "directory of the running demonstration")
+}
+
+func (s *shell) demoLogin() *cobra.Command {
+	cmd := &cobra.Command{Use: "login WHO", Short: "Sign in as somebody of the running demonstration, by first name or e-mail", Args: cobra.ExactArgs(1)}
+	dir := demoDir(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		base, cookies, session, err := demo.SignIn(cmd.Context(), *dir, args[0])
+		if err != nil {
+			return err
+		}
+		if s.server == "" && s.Env("HOLDFAST_SERVER") == "" || s.base() != base {
+			fmt.Fprintf(s.Err, "For this session use: export HOLDFAST_SERVER=%s\n", base)
+		}
+		s.server = base
+		if err := s.keepSession(cookies); err != nil {
+			return err
+		}
+		return s.print(session, func(w io.Writer) {
+			fmt.Fprintf(w, "Signed in as %s (%s) at %s.\n", session.Person.Name, session.Person.Role, base)
+		})
+	}
+	return cmd
+}
+
+func (s *shell) demoCode() *cobra.Command {
+	cmd := &cobra.Command{Use: "code WHO", Short: "Print a fresh TOTP code of somebody of the demonstration", Args: cobra.ExactArgs(1)}
+	dir := demoDir(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		code, err := demo.Code(cmd.Context(), *dir, args[0], func(format string, a ...any) { fmt.Fprintf(s.Err, format+"\n", a...) })
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(s.Out, code)
+		return err
+	}
+	return cmd
+}
+
+func (s *shell) demoDecision(decision string) *cobra.Command {
+	cmd := &cobra.Command{Use: decision + " WHO REQUEST", Short: "Let an approver of the demonstration " + decision + ", with a software passkey", Args: cobra.ExactArgs(2)}
+	dir := demoDir(cmd)
+	reason := cmd.Flags().String("reason", "as the tour says", "why")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		r, err := demo.Decide(cmd.Context(), *dir, args[0], args[1], decision, *reason)
+		if err != nil {
+			return err
+		}
+		return s.print(r, func(w io.Writer) { showRequest(w, r) })
 	}
 	return cmd
 }

@@ -201,7 +201,11 @@ func showImpact(w io.Writer, i *wire.Impact) {
 	if i == nil {
 		return
 	}
-	fmt.Fprintf(w, "would go     %d copies, %d files, %s; frees %s\n", i.Copies, i.Files, size(i.Bytes), size(i.Frees))
+	fmt.Fprintf(w, "would go     %d copies, %d files, %s", i.Copies, i.Files, size(i.Bytes))
+	if i.Frees > 0 {
+		fmt.Fprintf(w, "; really freed: %s", size(i.Frees))
+	}
+	fmt.Fprintln(w)
 	for _, v := range i.Volumes {
 		left := "NOTHING"
 		if v.NewestLeft != nil {

@@ -132,8 +132,9 @@ func (c *Control) genesis(ctx context.Context, tx *sqldb.Tx, in wire.ProposeGene
 	}
 	if ch.Purpose == charter.Demo {
 		// Five people in two teams cannot spare any two and still have both teams.
-		ch.Undo, ch.Quarantine, primary.Teams = time.Hour, 2*time.Second, 1
-		primary.Cooling, primary.Grace, primary.LastExtra = 10*time.Second, 20*time.Second, 5*time.Second
+		ch.Undo, ch.Quarantine, primary.Teams = 10*time.Minute, 2*time.Second, 1
+		// The grace leaves time for the next one-time code.
+		primary.Cooling, primary.Grace, primary.LastExtra = 10*time.Second, 90*time.Second, 5*time.Second
 	} else {
 		day := 24 * time.Hour
 		ch.Undo, ch.Quarantine, ch.Stagger, ch.Clocks = 14*day, 7*day, time.Hour, 1

@@ -11,12 +11,14 @@ import (
 	quorumsql "holdfast/quorum/sqlstore"
 	"holdfast/quorum/statement"
 	"holdfast/server/wire"
+	"holdfast/snapshots/site"
 )
 
 // Request returns a request, or a draft, that the caller may see.
 func (c *Control) Request(ctx context.Context, who Caller, request string) (out wire.Request, err error) {
 	var d draft
 	isDraft := false
+	var named []string
 	err = c.read(ctx, func(tx *sqldb.Tx) error {
 		r, err := c.visible(ctx, tx, who, request)
 		if errors.Is(err, quorum.ErrNotFound) {
@@ -27,9 +29,20 @@ func (c *Control) Request(ctx context.Context, who Caller, request string) (out 
 		if err != nil {
 			return err
 		}
+		s, err := parseStatement(r)
+		if err != nil {
+			return err
+		}
+		named = nil
+		for _, k := range s.Copies {
+			named = append(named, k.Snapshot)
+		}
 		out, err = c.describe(ctx, tx, r)
 		return err
 	})
+	if err == nil && !isDraft && len(named) > 0 {
+		c.measure(ctx, &out, named)
+	}
 	if err != nil || !isDraft {
 		return out, err
 	}
@@ -37,6 +50,18 @@ func (c *Control) Request(ctx context.Context, who Caller, request string) (out 
 		return out, err
 	}
 	return c.describeDraft(who, request, d)
+}
+
+// measure adds how many bytes a deletion would really free, as the site estimates
+// it now. Where it cannot say, the figure stays out.
+func (c *Control) measure(ctx context.Context, r *wire.Request, snapshots []string) {
+	if p, err := quorum.ParsePhase(r.State); err != nil || p.Ended() {
+		return
+	}
+	query := site.Query{Tenant: r.Tenant, Snapshots: snapshots}
+	if found, err := c.Gate.Describe(ctx, query); err == nil {
+		r.Impact.Frees = int64(found.Frees)
+	}
 }
 
 // visible loads a request that the caller may see; any other is not found (T11).
@@ -74,6 +99,10 @@ func (c *Control) Requests(ctx context.Context, who Caller, state string) ([]wir
 				continue
 			}
 			r, err := quorumsql.LoadRequest(ctx, tx, line.ID)
+			if errors.Is(err, quorum.ErrTampered) { // the others stay readable
+				out = append(out, wire.Request{ID: line.ID, Tenant: line.Tenant, State: line.Phase.String(), Votes: []wire.Vote{}, Blocked: []string{AsError(err).Detail}})
+				continue
+			}
 			if err != nil {
 				return err
 			}
@@ -155,7 +184,7 @@ func (c *Control) describe(ctx context.Context, tx *sqldb.Tx, r quorumsql.Reques
 		Digest: digestText(st.Digest), Fingerprint: text.Fingerprint(), Statement: string(text.Header()), BodyLines: text.BodyLines(),
 		Need: wire.Need{
 			Approvals: st.Requirement.Approvals, Teams: st.Requirement.Teams, Hardware: st.Requirement.Hardware,
-			Independent: st.Requirement.Independent, Got: tally.Approvals, Surcharges: surcharges(s),
+			Independent: st.Requirement.Independent, Got: tally.Approvals, TOTP: st.Requirement.TOTP, Surcharges: c.surcharges(ctx, tx, s, st),
 		},
 		Votes: []wire.Vote{},
 	}
@@ -222,16 +251,28 @@ func blocked(st quorum.State) []string {
 	return out
 }
 
-func surcharges(s statement.Statement) []string {
+// surcharges says in words why a request needs more approvals than others.
+func (c *Control) surcharges(ctx context.Context, tx *sqldb.Tx, s statement.Statement, st quorum.State) []string {
 	var out []string
 	if s.LastPoint() {
 		out = append(out, "a last restore point would go")
 	}
-	if s.LastCopy() {
+	_, ch, err := quorumsql.CharterAt(ctx, tx, s.Charter.Number)
+	if err != nil {
+		return out
+	}
+	if s.LastCopy() && ch.MultiSite() {
 		out = append(out, "a last copy would go")
 	}
 	if s.StaffOpened() {
-		out = append(out, "staff asked for it")
+		return append(out, "staff asked for it")
+	}
+	var sites []string
+	for name := range st.Sites {
+		sites = append(sites, name)
+	}
+	if need, err := strictest(ch, s.Action, circumstanceOf(s), sites); err == nil && st.Requirement.Approvals > need.Approvals {
+		out = append(out, "it was confirmed by a one-time code or a young passkey")
 	}
 	return out
 }

@@ -58,6 +58,7 @@ type Need struct {
 	Hardware    int      `json:"hardware"`
 	Independent int      `json:"independent"`
 	Got         int      `json:"got"`
+	TOTP        bool     `json:"totp"` // one-time codes count
 	Surcharges  []string `json:"surcharges,omitempty"`
 }
 
@@ -84,7 +85,7 @@ type Impact struct {
 	Copies  int            `json:"copies"`
 	Bytes   int64          `json:"bytes"`
 	Files   int64          `json:"files"`
-	Frees   int64          `json:"frees"` // bytes that no other snapshot, undo moment or live file needs
+	Frees   int64          `json:"frees,omitempty"` // bytes that no other snapshot, undo moment or live file needs; 0 also where that is not known
 	Volumes []VolumeImpact `json:"volumes"`
 }
 
