@@ -223,7 +223,7 @@ func (p *player) spareAccount(own string) {
 		return
 	}
 	no := []string{wire.TypeNotEligible, wire.TypeDenied, wire.TypeQuarantined}
-	for what, request := range map[string]string{"his own request": own, "the open request": p.pending} {
+	for what, request := range inOrder(map[string]string{"his own request": own, "the open request": p.pending}) {
 		p.refuse("T19", "The spare account approves "+what, no, func() error { _, err := spare.vote(ctx, c, request, "approve"); return err })
 	}
 	p.refuse("T19", "… with a TOTP code", no, func() error {
@@ -330,25 +330,25 @@ func (p *player) charters() {
 	line := func(name, value string) string {
 		return regexp.MustCompile(`\b`+name+` \d+`).ReplaceAllString(next, name+" "+value)
 	}
-	for what, text := range map[string]string{
+	for what, text := range inOrder(map[string]string{
 		"with a threshold of 0":             line("approvals", "0"),
 		"with a threshold of 1":             line("approvals", "1"),
 		"with a negative threshold":         line("approvals", "-1"),
 		"with a threshold above the roster": line("approvals", "6"),
 		"without a threshold":               regexp.MustCompile(`\bapprovals \d+ ?`).ReplaceAllString(next, ""),
 		"without approvers":                 regexp.MustCompile(`(?m)^approver .*\n`).ReplaceAllString(next, ""),
-	} {
+	}) {
 		p.refuse("T22", "He proposes a charter "+what, refused, func() error {
 			_, err := p.mara.Draft(ctx, wire.AskRequest{Action: "change-charter", Charter: text, Reason: "simpler"})
 			return err
 		})
 	}
-	for what, text := range map[string]string{
+	for what, text := range inOrder(map[string]string{
 		"that is the one in force":         now.Text,
 		"that skips a number":              regexp.MustCompile(`(?m)^number .*$`).ReplaceAllString(next, "number 3"),
 		"that names another predecessor":   regexp.MustCompile(`(?m)^previous .*$`).ReplaceAllString(next, "previous sha256:"+fmt.Sprintf("%064x", 7)),
 		"in another order, with a comment": "# charter\n" + next,
-	} {
+	}) {
 		p.refuse("T23", "He proposes a charter "+what, refused, func() error {
 			_, err := p.mara.Draft(ctx, wire.AskRequest{Action: "change-charter", Charter: text, Reason: "simpler"})
 			return err

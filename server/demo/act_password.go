@@ -24,7 +24,7 @@ func (p *player) password() error {
 		return err
 	}
 	second := []string{wire.TypeSecondFactorRequired, wire.TypeDenied} // denied: an operator may not do it at all
-	for what, call := range map[string]func() error{
+	for what, call := range inOrder(map[string]func() error{
 		"list the volumes": func() error { _, err := half.Volumes(ctx); return err },
 		"read a file":      func() error { _, err := half.GetTar(ctx, client.Source{Volume: mainVolume}, ""); return err },
 		"write a file":     func() error { _, err := half.PutFile(ctx, mainVolume, "x", strings.NewReader("x")); return err },
@@ -49,7 +49,7 @@ func (p *player) password() error {
 			return err
 		},
 		"read the log": func() error { _, err := half.Log(ctx, ""); return err },
-	} {
+	}) {
 		p.refuse("T01", "With the password alone: "+what, second, call)
 	}
 	p.guessing(half, otto)

@@ -151,11 +151,11 @@ func (p *player) backupLogins(otto *person) {
 // crossSite: what a page of another site could do with a browser's cookies.
 func (p *player) crossSite() {
 	ctx, portal := p.ctx, p.state.Addresses.Portal
-	for name, header := range map[string]map[string]string{
+	for name, header := range inOrder(map[string]map[string]string{
 		"with a foreign Origin":             {"Origin": "https://evil.example"},
 		"with Origin null":                  {"Origin": "null"},
 		"that the browser calls cross-site": {"Sec-Fetch-Site": "cross-site"},
-	} {
+	}) {
 		p.refuse("T08", "A request "+name, []string{wire.TypeForeignOrigin}, func() error {
 			return raw{method: "POST", url: portal + "/v1/volumes", cookies: p.thief.Cookies(), header: header, body: []byte(`{"name":"csrf","kind":"files"}`)}.do(ctx)
 		})
@@ -294,10 +294,10 @@ func (p *player) hostileInput() {
 func (p *player) weaken() {
 	ctx := p.ctx
 	types := []string{wire.TypeDenied, wire.TypeInvalid, wire.TypeNotFound}
-	for action, facts := range map[string]map[string]string{
+	for action, facts := range inOrder(map[string]map[string]string{
 		"shorten-undo": {"undo": "1s"}, "shorten-retention": {"retention": "1s"}, "close-tenant": nil, "release-hold": nil,
 		"lift-freeze": nil, "reset-factor": nil, "change-charter": nil, "destroy-key": nil, "detach-site": nil, "delete-everything": nil,
-	} {
+	}) {
 		threat := "T32"
 		if action == "close-tenant" {
 			threat = "T31"

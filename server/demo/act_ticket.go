@@ -58,7 +58,7 @@ func (p *player) tickets() {
 	signature, _ := b64.DecodeString(parts[2])
 	old := func(string) []byte { return signature }
 	write := func(c map[string]any) { c["ops"] = "put get delete list restore" }
-	for what, ticket := range map[string]string{
+	for what, ticket := range inOrder(map[string]string{
 		"with alg none":                   forge(`{"alg":"none","typ":"holdfast-ticket+jwt"}`, write, nothing),
 		"with alg HS256 and a public key": forge(`{"alg":"HS256","typ":"holdfast-ticket+jwt"}`, write, mac),
 		"with more operations":            forge(string(head), write, old),
@@ -69,7 +69,7 @@ func (p *player) tickets() {
 		"that lives for years":            forge(string(head), func(c map[string]any) { c["exp"] = time.Now().AddDate(5, 0, 0).Unix() }, old),
 		"with the header's own key":       forge(`{"alg":"EdDSA","typ":"holdfast-ticket+jwt","jwk":{"kty":"OKP","crv":"Ed25519","x":"AA"}}`, nil, old),
 		"with its signature cut off":      parts[0] + "." + parts[1] + ".",
-	} {
+	}) {
 		c := client.New(portal, client.WithToken(ticket))
 		p.refuse("T10", "A ticket "+what, []string{wire.TypeNotAuthenticated, wire.TypeBadCredentials}, func() error {
 			_, err := p.content(c, client.Source{Volume: playVolume}, "toy-0.txt")

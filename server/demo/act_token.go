@@ -31,7 +31,7 @@ func (p *player) tokens() error {
 		draft, err = c.Draft(ctx, p.deletion("by a script", p.kept))
 		return draft.State, err
 	})
-	for what, call := range map[string]func() error{
+	for what, call := range inOrder(map[string]func() error{
 		"delete a snapshot": func() error { return c.DeleteSnapshot(ctx, p.kept) },
 		"confirm a request": func() error { _, err := c.ConfirmRequest(ctx, draft.ID); return err },
 		"begin a vote":      func() error { _, err := c.BeginVote(ctx, draft.ID, "approve"); return err },
@@ -60,7 +60,7 @@ func (p *player) tokens() error {
 			return err
 		},
 		"suspend an approver": func() error { return c.SuspendApprover(ctx, p.state.People[0].ID, "x") },
-	} {
+	}) {
 		p.refuse("T09", "The token tries to "+what, append(no, wire.TypeDenied, wire.TypeNotFound, wire.TypeNotAuthenticated), call)
 	}
 	p.refuse("T09", "The token on the console", []string{wire.TypeWrongFace}, func() error {
