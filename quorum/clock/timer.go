@@ -97,6 +97,10 @@ func (t Timer) Tick(r Reading, rule Rule) (Timer, Verdict) {
 	if t.Last.BootID == "" {
 		return t.anchor(r, rule, vouched), Uncredited
 	}
+	if stale(t.Last, r) {
+		t.Frozen = t.Frozen || rule.Frozen
+		return t, Uncredited
+	}
 	credit, verdict := elapsed(t.Last, r, rule)
 	if verdict == Jump {
 		return t.jump(r, rule)
@@ -108,6 +112,13 @@ func (t Timer) Tick(r Reading, rule Rule) (Timer, Verdict) {
 		t.Accrued += max(0, min(credit, r.Wall.Sub(t.High), MaxNeed-t.Accrued))
 	}
 	return t.anchor(r, rule, vouched), verdict
+}
+
+// stale reports whether r was read a little before last, which another goroutine or node brought first. That is no
+// contradiction: clocks of one boot that both say the same earlier moment agree.
+func stale(last, r Reading) bool {
+	boot := r.Boot - last.Boot
+	return r.BootID == last.BootID && boot < 0 && -boot <= MaxCredit && (r.Wall.Sub(last.Wall)-boot).Abs() <= Tolerance
 }
 
 // elapsed is the time between two readings that this machine's clocks can account for.

@@ -237,6 +237,36 @@ func FuzzDecodeTimer(f *testing.F) {
 
 // TestT43_SwingingInsideTheToleranceGainsNothing: a hypervisor that swings both clocks by less than the tolerance, again
 // and again, while no true time passes.
+// T47: two goroutines read the clocks, and the one that read first comes second. Nothing is credited twice, and nothing
+// is suspended; a stop that comes with it still stops.
+func TestT43_ReadingsThatOvertakeEachOtherAreNoJump(t *testing.T) {
+	f, tm := begin(time.Minute)
+	early := f.Reading()
+	f.Advance(3 * time.Second)
+	tm, v := tm.Tick(f.Reading(), rule)
+	if v != clock.Credited || tm.Accrued != 3*time.Second {
+		t.Fatal(v, tm.Accrued)
+	}
+	after, v := tm.Tick(early, rule)
+	if v != clock.Uncredited || after.Suspended || after.Accrued != tm.Accrued || after.Last.Boot != tm.Last.Boot {
+		t.Fatalf("%s: %+v", v, after)
+	}
+	f.Advance(time.Second)
+	if after, v = after.Tick(f.Reading(), rule); v != clock.Credited || after.Accrued != 4*time.Second {
+		t.Fatal(v, after.Accrued)
+	}
+	stopped, _ := tm.Tick(early, clock.Rule{Clocks: rule.Clocks, Frozen: true})
+	if stopped, v = stopped.Tick(f.Reading(), rule); v != clock.Uncredited || stopped.Accrued != tm.Accrued {
+		t.Fatal(v, stopped.Accrued)
+	}
+	old := early
+	old.Boot -= time.Minute // longer ago than readings overtake each other: an image was restored
+	old.Wall = old.Wall.Add(-time.Minute)
+	if _, v := tm.Tick(old, clock.Rule{}); v != clock.Jump {
+		t.Fatal(v)
+	}
+}
+
 func TestT43_SwingingInsideTheToleranceGainsNothing(t *testing.T) {
 	f, tm := begin(time.Hour)
 	for range 500 {

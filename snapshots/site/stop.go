@@ -30,10 +30,10 @@ func (p *Primary) stop(ctx context.Context, text []byte, keyboard bool) (Receipt
 	if err != nil {
 		return Receipt{}, err
 	}
-	// Clocks that cannot be read do not keep a stop from being taken.
-	reading, readErr := p.c.Clock.Read(ctx)
 	p.turn.Lock()
 	defer p.turn.Unlock()
+	// Clocks that cannot be read do not keep a stop from being taken.
+	reading, readErr := p.c.Clock.Read(ctx)
 	out := Receipt{Site: p.c.Name, Request: s.Request, Tenant: s.Tenant, Stop: s.ID}
 	err = p.change(ctx, true, func(tx *sqldb.Tx, g *gate) error {
 		newest, err := charterAt(ctx, tx, 0)

@@ -78,12 +78,12 @@ func (p *Primary) accrue(ctx context.Context, tx *sqldb.Tx, g *gate, c *charter.
 
 // Tick implements Site.
 func (p *Primary) Tick(ctx context.Context) (TickReport, error) {
-	reading, err := p.c.Clock.Read(ctx)
+	p.turn.Lock()
+	defer p.turn.Unlock()
+	reading, err := p.c.Clock.Read(ctx) // in turn: an erasure may have kept the turn for long
 	if err != nil {
 		return TickReport{}, err
 	}
-	p.turn.Lock()
-	defer p.turn.Unlock()
 	var out TickReport
 	err = p.change(ctx, true, func(tx *sqldb.Tx, g *gate) (err error) {
 		out = TickReport{}
