@@ -112,6 +112,7 @@ func (p *person) accept(ctx context.Context, proc *process, i wire.Invitation) e
 // house is an installation and its people.
 type house struct {
 	dir       string
+	siteDSN   string
 	env       []string
 	owner     *person
 	approvers []*person

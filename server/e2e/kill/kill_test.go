@@ -1,6 +1,7 @@
 package kill
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -43,27 +44,25 @@ func TestT47_KilledAtAnyMoment(t *testing.T) {
 	rounds = int(number(t, "HOLDFAST_KILL_ROUNDS", uint64(rounds)))
 	seed := number(t, "HOLDFAST_KILL_SEED", uint64(time.Now().UnixNano())>>16)
 	t.Logf("HOLDFAST_KILL_SEED=%d HOLDFAST_KILL_ROUNDS=%d", seed, rounds)
-	t.Run("sqlite", func(t *testing.T) { lives(t, seed, rounds, nil) })
+	t.Run("sqlite", func(t *testing.T) { lives(t, seed, rounds, sqldbtest.SQLiteDSN(t), sqldbtest.SQLiteDSN(t)) })
 	if soak {
 		t.Run("postgres", func(t *testing.T) {
-			lives(t, seed, rounds, []string{
-				"HOLDFAST_CONTROL_DSN=" + sqldbtest.PostgresDSN(t), "HOLDFAST_SITE_DSN=" + sqldbtest.PostgresDSN(t),
-			})
+			lives(t, seed, rounds, sqldbtest.PostgresDSN(t), sqldbtest.PostgresDSN(t))
 		})
 	}
 }
 
-func lives(t *testing.T, seed uint64, rounds int, env []string) {
+func lives(t *testing.T, seed uint64, rounds int, control, site string) {
 	ctx, began := t.Context(), time.Now()
 	r := &run{
-		t: t, house: &house{dir: t.TempDir(), env: env}, rng: rand.New(rand.NewPCG(seed, 47)),
+		t: t, house: &house{dir: t.TempDir(), siteDSN: site, env: []string{"HOLDFAST_CONTROL_DSN=" + control, "HOLDFAST_SITE_DSN=" + site}}, rng: rand.New(rand.NewPCG(seed, 47)),
 		flying: map[string]int{}, acked: map[string]int{}, torn: map[string]int{}, kills: map[string]int{}, during: map[string]int{},
 		voted: map[string]bool{}, taken: map[string]bool{}, bodies: map[string]*bodies{},
 	}
 	if err := os.Chmod(r.house.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	p, err := launch(r.house.dir, env, nil)
+	p, err := launch(r.house.dir, r.house.env, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,6 +85,9 @@ func lives(t *testing.T, seed uint64, rounds int, env []string) {
 	}
 	for n := range rounds {
 		start := time.Now()
+		if err := r.disturb(ctx); err != nil {
+			t.Fatalf("round %d: %v", n, err)
+		}
 		if err := r.rise(ctx); err != nil {
 			t.Fatalf("round %d: %v", n, err)
 		}
@@ -101,7 +103,7 @@ func lives(t *testing.T, seed uint64, rounds int, env []string) {
 			t.Logf("round %d: up after %v, verified in %v, killed after %v in all", n, up.Round(time.Millisecond), checked.Round(time.Millisecond), time.Since(start).Round(time.Millisecond))
 		}
 	}
-	if err := r.rise(ctx); err != nil {
+	if err := errors.Join(r.disturb(ctx), r.house.later(ctx), r.rise(ctx)); err != nil {
 		t.Fatalf("after the last round: %v", err)
 	}
 	for _, what := range []struct {

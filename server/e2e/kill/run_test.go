@@ -14,9 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/internal/sqldb"
 	"holdfast/quorum/audit"
 	"holdfast/quorum/audit/source"
 	"holdfast/server/client"
+	"holdfast/snapshots"
 )
 
 // run is one installation through all its lives.
@@ -212,9 +214,13 @@ func (r *run) kill() error {
 	return r.proc.kill()
 }
 
-// rise starts the service, kills it a few times while it recovers, and brings
-// everybody back in.
-func (r *run) rise(ctx context.Context) error {
+// disturb kills the service a few times while it starts and recovers.
+func (r *run) disturb(ctx context.Context) error {
+	if r.rng.IntN(3) > 0 {
+		if err := r.house.later(ctx); err != nil {
+			return err
+		}
+	}
 	for n := r.rng.IntN(5) - 2; n > 0; n-- {
 		p, err := launch(r.house.dir, r.house.env, nil)
 		if err != nil {
@@ -233,6 +239,11 @@ func (r *run) rise(ctx context.Context) error {
 		r.kills["recovery"]++
 		r.mu.Unlock()
 	}
+	return nil
+}
+
+// rise starts the service and brings everybody back in.
+func (r *run) rise(ctx context.Context) error {
 	p, err := launch(r.house.dir, r.house.env, nil)
 	if err != nil {
 		return err
@@ -244,6 +255,20 @@ func (r *run) rise(ctx context.Context) error {
 	}
 	r.agent = client.New(p.portal, client.WithToken(r.house.token), client.WithHTTP(patient))
 	return r.signIn(ctx)
+}
+
+// later has the leases of the dead expire, as they do after a quarter of an hour
+// (snapshots.LeaseExpiry): until then the sweep takes nothing that they may know.
+// No process of the service runs meanwhile.
+func (h *house) later(ctx context.Context) error {
+	db, err := sqldb.Open(ctx, h.siteDSN)
+	if err != nil {
+		return err
+	}
+	return errors.Join(db.Write(ctx, func(tx *sqldb.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE leases SET renewed_at = renewed_at - $1`, snapshots.LeaseExpiry.Microseconds())
+		return err
+	}), db.Close())
 }
 
 func (r *run) signIn(ctx context.Context) error {
