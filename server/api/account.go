@@ -207,6 +207,11 @@ func (a *API) peopleRoutes() {
 		func(ctx context.Context, who control.Caller, in *body[wire.Invite]) (wire.Invitation, error) {
 			return a.control.InviteStaff(ctx, who, in.Body)
 		})
+	handle(a, route(http.MethodPost, "/v1/clock/trust", "gate", "Say that the clocks are right again after a jump (the host's operator)"),
+		func(ctx context.Context, who control.Caller, _ *none) (wire.Resumed, error) {
+			n, err := a.control.TrustClocks(ctx, who)
+			return wire.Resumed{Requests: n}, err
+		})
 	handle(a, route(http.MethodPost, "/v1/people/{id}/enrolment", "people", "A fresh ticket after a decided reset (the host's operator)"),
 		func(ctx context.Context, who control.Caller, in *ByID) (wire.Invitation, error) {
 			return a.control.ReissueEnrolment(ctx, who, in.ID)

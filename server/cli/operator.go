@@ -67,7 +67,37 @@ func (s *shell) staffCommand() *cobra.Command {
 		}
 		return s.print(i, func(w io.Writer) { s.invitation(w, i) })
 	})
-	cmd.AddCommand(invite)
+	reissue := &cobra.Command{
+		Use: "reissue PERSON", Short: "Print a fresh ticket for who has not answered an invitation, or whose factors a quorum has reset", Args: cobra.ExactArgs(1),
+	}
+	where := dirFlag(reissue)
+	reissue.RunE = s.operator(where, func(ctx context.Context, c *client.Client, args []string) error {
+		i, err := c.ReissueEnrolment(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		return s.print(i, func(w io.Writer) { s.invitation(w, i) })
+	})
+	cmd.AddCommand(invite, reissue)
+	return cmd
+}
+
+func (s *shell) clockCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "clock", Short: "Look after a jump of the clocks (on the service's host)"}
+	trust := &cobra.Command{
+		Use: "trust", Short: "Say that somebody looked and the clocks are right again: timers go on, nothing is credited", Args: cobra.NoArgs,
+	}
+	dir := dirFlag(trust)
+	trust.RunE = s.operator(dir, func(ctx context.Context, c *client.Client, _ []string) error {
+		r, err := c.TrustClocks(ctx)
+		if err != nil {
+			return err
+		}
+		return s.print(r, func(w io.Writer) {
+			fmt.Fprintf(w, "Destruction is no longer suspended; the timers of %d requests go on.\n", r.Requests)
+		})
+	})
+	cmd.AddCommand(trust)
 	return cmd
 }
 

@@ -227,3 +227,8 @@ type Suspension struct {
 	Reason  string    `json:"reason"`
 	At      time.Time `json:"at"`
 }
+
+// Resumed says how many requests' timers go on after a jump of the clocks.
+type Resumed struct {
+	Requests int `json:"requests"`
+}
