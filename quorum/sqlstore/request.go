@@ -189,6 +189,10 @@ func insertEvent(ctx context.Context, tx *sqldb.Tx, r Request, e quorum.Event, b
 // the rest of the ticks only change the row's timer. Matured says that execution, or erasure, has become due.
 func Tick(ctx context.Context, tx *sqldb.Tx, r Request, reading clock.Reading) (next Request, matured bool, err error) {
 	was := r.State.Timer.Done()
+	at := reading.Wall
+	if at.Before(r.State.OpenedAt) { // the clock was set back: what follows from that is recorded all the same
+		at = r.State.OpenedAt
+	}
 	state, err := quorum.Apply(r.State, quorum.Ticked{Reading: reading})
 	if err != nil {
 		return r, false, err
@@ -202,11 +206,11 @@ func Tick(ctx context.Context, tx *sqldb.Tx, r Request, reading clock.Reading) (
 		return r, false, err
 	}
 	if jumped {
-		n, err = Record(ctx, tx, n, quorum.FreezeSet{Stop: quorum.JumpStop, At: reading.Wall})
+		n, err = Record(ctx, tx, n, quorum.FreezeSet{Stop: quorum.JumpStop, At: at})
 		return n, false, err
 	}
 	if !was && n.State.Timer.Done() {
-		n, err = Record(ctx, tx, n, quorum.TimerMatured{Timer: n.State.Timer.Encode(), At: reading.Wall})
+		n, err = Record(ctx, tx, n, quorum.TimerMatured{Timer: n.State.Timer.Encode(), At: at})
 		return n, err == nil, err
 	}
 	return n, false, nil

@@ -78,6 +78,21 @@ func (c *Control) tickOne(ctx context.Context, line quorumsql.Line, reading cloc
 	})
 }
 
+// tampered raises the alarm, once, of a request whose stored rows are not what was
+// signed (T20, T41). Nothing destructive ever comes of such a request.
+func (c *Control) tampered(ctx context.Context, request, tenant string, cause error) {
+	if !errors.Is(cause, quorum.ErrTampered) {
+		return
+	}
+	c.Log.ErrorContext(ctx, "a request's rows were changed in the database", "request", request, "error", cause)
+	err := c.enter(ctx, "tampered "+request, entry{kind: audit.KindAlarm, tenant: tenant, subject: request, body: map[string]string{
+		"tenant": tenant, "request": request, "alarm": "what is stored of this request is not what was signed: nothing of it is executed",
+	}})
+	if err != nil {
+		c.Log.ErrorContext(ctx, "an alarm could not be logged", "request", request, "error", err)
+	}
+}
+
 // eachIn gives every request of a phase to f, and goes on after errors.
 func (c *Control) eachIn(ctx context.Context, p quorum.Phase, f func(quorumsql.Line) error) error {
 	var errs []error
@@ -92,6 +107,7 @@ func (c *Control) eachIn(ctx context.Context, p quorum.Phase, f func(quorumsql.L
 		for _, line := range lines {
 			after = line.ID
 			if err := f(line); err != nil {
+				c.tampered(ctx, line.ID, line.Tenant, err)
 				errs = append(errs, fmt.Errorf("%s: %w", line.ID, err))
 			}
 		}

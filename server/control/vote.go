@@ -102,6 +102,7 @@ func (c *Control) ballot(ctx context.Context, who Caller, request string, d warr
 		return err
 	})
 	if err != nil {
+		c.tampered(ctx, request, "", err)
 		return r, ch, err
 	}
 	power := authz.RequestVote
