@@ -1,0 +1,131 @@
+package control
+
+import (
+	"context"
+	"time"
+
+	"holdfast/authz"
+	"holdfast/internal/sqldb"
+	"holdfast/quorum"
+	"holdfast/quorum/audit"
+	quorumsql "holdfast/quorum/sqlstore"
+	"holdfast/quorum/warrant"
+	"holdfast/server/wire"
+)
+
+// CancelRequest stops a request before anything is hidden.
+func (c *Control) CancelRequest(ctx context.Context, who Caller, request, reason string) (wire.Request, error) {
+	r, err := c.stoppable(ctx, who, request, authz.RequestCancel)
+	if err != nil {
+		return wire.Request{}, err
+	}
+	at := c.now()
+	stop, err := c.sign(who, warrant.Stop{
+		Kind: warrant.StopCancel, Request: request, Statement: r.State.Digest, Tenant: r.State.Tenant, Reason: reason,
+	}, at)
+	if err != nil {
+		return wire.Request{}, wrap(err)
+	}
+	if err := c.write(ctx, func(tx *sqldb.Tx) error {
+		if err := quorumsql.LockCharter(ctx, tx); err != nil {
+			return err
+		}
+		locked, err := quorumsql.LockRequest(ctx, tx, request)
+		if err != nil {
+			return err
+		}
+		if locked, err = quorumsql.Record(ctx, tx, locked, quorum.CancelCast{Person: who.ID(), At: at}); err != nil {
+			return err
+		}
+		if err := c.keepStop(ctx, tx, stop, at); err != nil {
+			return err
+		}
+		if err := c.recordStop(ctx, tx, stop, at); err != nil {
+			return err
+		}
+		return c.logTransition(ctx, tx, audit.KindRequestCancelled, locked, at, map[string]string{"by": who.ID(), "reason": reason, "stop": stop.ID})
+	}); err != nil {
+		return wire.Request{}, err
+	}
+	c.deliver(ctx, stop)
+	return c.Request(ctx, who, request)
+}
+
+// UndoRequest brings back what a request has tombstoned. It needs a step-up and
+// no quorum, and works until the bytes are gone. The site decides; what it
+// answers is recorded.
+func (c *Control) UndoRequest(ctx context.Context, who Caller, request, reason string) (wire.Request, error) {
+	r, err := c.stoppable(ctx, who, request, authz.RequestView)
+	if err != nil {
+		return wire.Request{}, err
+	}
+	res := c.requestResource(request, r.State.Tenant, [32]byte{})
+	res.Detail = "restore what " + request + " has hidden"
+	if _, err := c.decideOnce(ctx, who, authz.TombstoneRestore, res, ""); err != nil {
+		return wire.Request{}, err
+	}
+	at := c.now()
+	stop, err := c.sign(who, warrant.Stop{
+		Kind: warrant.StopRestore, Request: request, Statement: r.State.Digest, Tenant: r.State.Tenant, Reason: reason,
+	}, at)
+	if err != nil {
+		return wire.Request{}, wrap(err)
+	}
+	text, err := stop.Render()
+	if err != nil {
+		return wire.Request{}, wrap(err)
+	}
+	if _, err := c.Gate.Stop(ctx, text); err != nil {
+		return wire.Request{}, wrap(err)
+	}
+	if err := c.write(ctx, func(tx *sqldb.Tx) error {
+		if err := quorumsql.LockCharter(ctx, tx); err != nil {
+			return err
+		}
+		locked, err := quorumsql.LockRequest(ctx, tx, request)
+		if err != nil {
+			return err
+		}
+		if err := c.keepStop(ctx, tx, stop, at); err != nil {
+			return err
+		}
+		if err := c.recordRestored(ctx, tx, locked, who.ID(), at); err != nil {
+			return err
+		}
+		return c.recordStop(ctx, tx, stop, at)
+	}); err != nil {
+		return wire.Request{}, err
+	}
+	return c.Request(ctx, who, request)
+}
+
+// recordRestored notes that a site brought hidden copies back. The request's own
+// receipt of the tombstone may still be missing: the site was faster.
+func (c *Control) recordRestored(ctx context.Context, tx *sqldb.Tx, r quorumsql.Request, by string, at time.Time) error {
+	if r.State.Phase == quorum.Restored {
+		return nil
+	}
+	var err error
+	if r.State.Phase == quorum.Executing {
+		for name := range r.State.Sites {
+			if r, err = quorumsql.Record(ctx, tx, r, quorum.SiteTombstoned{Site: name, Digest: r.State.Digest, At: at}); err != nil {
+				return err
+			}
+		}
+	}
+	if r, err = quorumsql.Record(ctx, tx, r, quorum.CopiesRestored{Person: by, At: at}); err != nil {
+		return err
+	}
+	return c.logTransition(ctx, tx, audit.KindRequestRestored, r, at, map[string]string{"by": by})
+}
+
+// stoppable finds a request and decides whether the caller may use power on it.
+func (c *Control) stoppable(ctx context.Context, who Caller, request string, power authz.Action) (r quorumsql.Request, err error) {
+	if err := c.read(ctx, func(tx *sqldb.Tx) error {
+		r, err = c.visible(ctx, tx, who, request)
+		return err
+	}); err != nil {
+		return r, err
+	}
+	return r, c.decide(who, power, c.requestResource(request, r.State.Tenant, [32]byte{}), "")
+}
