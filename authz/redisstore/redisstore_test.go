@@ -15,19 +15,20 @@ import (
 	"holdfast/authz/redisstore"
 	"holdfast/authz/session"
 	"holdfast/authz/throttle"
+	"holdfast/internal/redistest"
 )
 
 func TestSessionStore(t *testing.T) {
-	each(t, func(t *testing.T, e engine) { authztest.SessionStore(t, redisstore.New(e.rdb)) })
+	redistest.Each(t, func(t *testing.T, e redistest.Engine) { authztest.SessionStore(t, redisstore.New(e.Client)) })
 }
 
 func TestThrottleStore(t *testing.T) {
-	each(t, func(t *testing.T, e engine) { authztest.ThrottleStore(t, redisstore.New(e.rdb)) })
+	redistest.Each(t, func(t *testing.T, e redistest.Engine) { authztest.ThrottleStore(t, redisstore.New(e.Client)) })
 }
 
-func newManager(t *testing.T, e engine) *session.Manager {
+func newManager(t *testing.T, e redistest.Engine) *session.Manager {
 	t.Helper()
-	m, err := session.New(redisstore.New(e.rdb), bytes.Repeat([]byte{1}, 32), authztest.NewClock().Now)
+	m, err := session.New(redisstore.New(e.Client), bytes.Repeat([]byte{1}, 32), authztest.NewClock().Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,20 +38,20 @@ func newManager(t *testing.T, e engine) *session.Manager {
 var passkey = session.Proof{Method: authz.MethodPasskey, HasFactor: true}
 
 func TestRedisNeverSeesASecret(t *testing.T) {
-	each(t, func(t *testing.T, e engine) {
+	redistest.Each(t, func(t *testing.T, e redistest.Engine) {
 		ctx := context.Background()
 		secret, _, err := newManager(t, e).Start(ctx, authz.FacePortal, authztest.NewPerson(), passkey, session.Client{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		keys, err := e.rdb.Keys(ctx, "*").Result()
+		keys, err := e.Client.Keys(ctx, "*").Result()
 		if err != nil || len(keys) != 2 {
 			t.Fatal(keys, err)
 		}
 		for _, k := range keys {
-			dump, err := e.rdb.Get(ctx, k).Result()
+			dump, err := e.Client.Get(ctx, k).Result()
 			if err != nil { // the person's index
-				members, err := e.rdb.SMembers(ctx, k).Result()
+				members, err := e.Client.SMembers(ctx, k).Result()
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -59,7 +60,7 @@ func TestRedisNeverSeesASecret(t *testing.T) {
 			if strings.Contains(k+dump, secret.Reveal()) || strings.Contains(k+dump, hex.EncodeToString([]byte(secret.Reveal()))) {
 				t.Fatalf("%s holds the secret", k)
 			}
-			if ttl, err := e.rdb.PTTL(ctx, k).Result(); err != nil || ttl <= 0 {
+			if ttl, err := e.Client.PTTL(ctx, k).Result(); err != nil || ttl <= 0 {
 				t.Fatalf("%s never expires: %v, %v", k, ttl, err)
 			}
 		}
@@ -67,7 +68,7 @@ func TestRedisNeverSeesASecret(t *testing.T) {
 }
 
 func TestT46_FlushedRedisLogsOutAndReplaysNothing(t *testing.T) {
-	each(t, func(t *testing.T, e engine) {
+	redistest.Each(t, func(t *testing.T, e redistest.Engine) {
 		ctx := context.Background()
 		m := newManager(t, e)
 		secret, _, err := m.Start(ctx, authz.FacePortal, authztest.NewPerson(), passkey, session.Client{})
@@ -78,7 +79,7 @@ func TestT46_FlushedRedisLogsOutAndReplaysNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := e.rdb.FlushAll(ctx).Err(); err != nil {
+		if err := e.Client.FlushAll(ctx).Err(); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := m.Resume(ctx, secret, authz.FacePortal); !errors.Is(err, session.ErrNone) {
@@ -91,7 +92,7 @@ func TestT46_FlushedRedisLogsOutAndReplaysNothing(t *testing.T) {
 }
 
 func TestT46_WithoutRedisNobodyGetsIn(t *testing.T) {
-	each(t, func(t *testing.T, e engine) {
+	redistest.Each(t, func(t *testing.T, e redistest.Engine) {
 		ctx := context.Background()
 		m := newManager(t, e)
 		person := authztest.NewPerson()
@@ -99,11 +100,11 @@ func TestT46_WithoutRedisNobodyGetsIn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		th, err := throttle.New(redisstore.New(e.rdb))
+		th, err := throttle.New(redisstore.New(e.Client))
 		if err != nil {
 			t.Fatal(err)
 		}
-		e.stop()
+		e.Stop()
 		address := netip.MustParseAddr("192.0.2.1")
 		for name, err := range map[string]error{
 			"start":    second(m.Start(ctx, authz.FacePortal, person, passkey, session.Client{})),

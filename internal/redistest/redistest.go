@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,16 +19,26 @@ import (
 // startTimeout bounds how long redis-server may take to answer.
 const startTimeout = 30 * time.Second
 
+// Engine is a Redis for the time of a test, with a client connected to it.
+type Engine struct {
+	Client redis.UniversalClient
+	// Stop takes the Redis away, as a crash would. A second call does nothing.
+	Stop func()
+}
+
 // Each runs f on a fresh embedded Redis and on a fresh redis-server, as subtests
 // "miniredis" and "redis". Both expire keys by the real clock.
-func Each(t *testing.T, f func(t *testing.T, client redis.UniversalClient)) {
+func Each(t *testing.T, f func(t *testing.T, e Engine)) {
 	t.Helper()
 	t.Run("miniredis", func(t *testing.T) { f(t, Mini(t)) })
-	t.Run("redis", func(t *testing.T) { f(t, Client(t, Start(t))) })
+	t.Run("redis", func(t *testing.T) {
+		s := Start(t)
+		f(t, Engine{Client(t, s), s.Kill})
+	})
 }
 
 // Mini starts an embedded Redis for the time of the test.
-func Mini(t testing.TB) redis.UniversalClient {
+func Mini(t testing.TB) Engine {
 	t.Helper()
 	m := miniredis.NewMiniRedis()
 	m.ClockTTL(true) // without it nothing expires
@@ -37,15 +46,14 @@ func Mini(t testing.TB) redis.UniversalClient {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Close)
-	return connect(t, &redis.Options{Addr: m.Addr()})
+	return Engine{connect(t, &redis.Options{Addr: m.Addr()}), m.Close}
 }
 
 // Server is a redis-server of one test.
 type Server struct {
 	// Socket is the path of its unix socket; it listens nowhere else.
 	Socket string
-	cmd    *exec.Cmd
-	stop   sync.Once
+	cmd    *exec.Cmd // nil while it does not run
 }
 
 // Start starts a redis-server that keeps nothing on disk and ends with the test.
@@ -59,24 +67,34 @@ func Start(t testing.TB) *Server {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	s := &Server{Socket: filepath.Join(dir, "s")}
-	s.cmd = exec.Command("redis-server", "--port", "0", "--unixsocket", s.Socket, "--unixsocketperm", "700",
+	t.Cleanup(s.Kill)
+	s.Restart(t)
+	return s
+}
+
+// Restart kills the server and starts it again at the same place, with nothing in it.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.Kill()
+	dir := filepath.Dir(s.Socket)
+	cmd := exec.Command("redis-server", "--port", "0", "--unixsocket", s.Socket, "--unixsocketperm", "700",
 		"--save", "", "--appendonly", "no", "--dir", dir, "--logfile", filepath.Join(dir, "log"), "--databases", "16")
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // an interrupt at the keyboard is not for it
-	if err := s.cmd.Start(); err != nil {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // an interrupt at the keyboard is not for it
+	if err := cmd.Start(); err != nil {
 		t.Fatalf("no Redis to test with (apt-get install redis-server): %v", err)
 	}
-	t.Cleanup(s.Kill)
+	s.cmd = cmd
 	// There is no event to wait for but the socket's appearing.
-	for ctx, cancel := context.WithTimeout(t.Context(), startTimeout); ; {
+	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	defer cancel()
+	for {
 		c, err := net.Dial("unix", s.Socket)
 		if err == nil {
 			c.Close()
-			cancel()
-			return s
+			return
 		}
 		select {
 		case <-ctx.Done():
-			cancel()
 			log, _ := os.ReadFile(filepath.Join(dir, "log"))
 			t.Fatalf("redis-server does not answer: %v\n%s", err, log)
 		case <-time.After(5 * time.Millisecond):
@@ -87,10 +105,12 @@ func Start(t testing.TB) *Server {
 // Kill ends the server at once, as a crash would, for tests of what goes on
 // without it. A second call does nothing.
 func (s *Server) Kill() {
-	s.stop.Do(func() {
-		s.cmd.Process.Kill()
-		s.cmd.Wait() // says "killed"
-	})
+	if s.cmd == nil {
+		return
+	}
+	s.cmd.Process.Kill()
+	s.cmd.Wait() // says "killed"
+	s.cmd = nil
 }
 
 // URL is how a program is told to use this server.

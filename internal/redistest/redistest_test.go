@@ -14,7 +14,8 @@ import (
 // each test starts empty.
 func TestKeysExpire(t *testing.T) {
 	for range 2 {
-		redistest.Each(t, func(t *testing.T, c redis.UniversalClient) {
+		redistest.Each(t, func(t *testing.T, e redistest.Engine) {
+			c := e.Client
 			if n, err := c.DBSize(t.Context()).Result(); n != 0 || err != nil {
 				t.Fatalf("not empty: %d keys, %v", n, err)
 			}
@@ -48,4 +49,15 @@ func TestKillEndsTheServer(t *testing.T) {
 		t.Error("a killed server answers")
 	}
 	s.Kill()
+}
+
+func TestRestartForgets(t *testing.T) {
+	s := redistest.Start(t)
+	if err := redistest.Client(t, s).Set(t.Context(), "k", "v", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.Restart(t)
+	if n, err := redistest.Client(t, s).DBSize(t.Context()).Result(); n != 0 || err != nil {
+		t.Errorf("after a restart: %d keys, %v", n, err)
+	}
 }

@@ -9,13 +9,13 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"holdfast/authz/totp"
+	"holdfast/internal/redistest"
 	"holdfast/internal/sqldb/sqldbtest"
 	"holdfast/server/app"
 	"holdfast/server/client"
@@ -146,42 +146,8 @@ func read(t *testing.T, c *client.Client, from client.Source, path string) strin
 func engines(t *testing.T, f func(t *testing.T, cfg config.Config)) {
 	t.Run("embedded", func(t *testing.T) { f(t, config.Config{}) })
 	t.Run("postgres and redis", func(t *testing.T) {
-		url, _ := realRedis(t)
-		f(t, config.Config{ControlDSN: sqldbtest.PostgresDSN(t), SiteDSN: sqldbtest.PostgresDSN(t), RedisURL: url})
+		f(t, config.Config{ControlDSN: sqldbtest.PostgresDSN(t), SiteDSN: sqldbtest.PostgresDSN(t), RedisURL: redistest.Start(t).URL()})
 	})
-}
-
-// realRedis starts a Redis server on a socket; stop kills it.
-func realRedis(t *testing.T) (url string, stop func()) {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "redis") // a socket's path must be short
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "s")
-	cmd := exec.Command("redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", dir)
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("redis-server is needed: %v", err)
-	}
-	killed := false
-	stop = func() {
-		if !killed {
-			killed = true
-			cmd.Process.Kill()
-			cmd.Wait()
-		}
-	}
-	t.Cleanup(stop)
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if c, err := net.Dial("unix", socket); err == nil {
-			c.Close()
-			return "unix://" + socket, stop
-		}
-		if time.Now().After(end) {
-			t.Fatal("redis-server does not start")
-		}
-	}
 }
 
 // A service starts on an empty directory, and a second start carries on where

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"holdfast/authz/totp"
+	"holdfast/internal/redistest"
 	"holdfast/server/client"
 	"holdfast/server/config"
 	"holdfast/server/wire"
@@ -191,11 +192,11 @@ func (b *backup) restores(t *testing.T) {
 
 // T46: Redis is killed, comes back empty, and is poisoned.
 func TestT46_RedisGone(t *testing.T) {
-	url, stop := realRedis(t)
-	r := start(t, config.Config{RedisURL: url})
+	redis := redistest.Start(t)
+	r := start(t, config.Config{RedisURL: redis.URL()})
 	owner := r.owner(t)
 	b := owner.backup(t, r, "documents")
-	stop()
+	redis.Kill()
 
 	if _, err := client.New(r.Portal).SignIn(t.Context(), owner.email, password); !client.Is(err, wire.TypeUnavailable) {
 		t.Errorf("signing in: %v", err)
@@ -219,12 +220,7 @@ func TestT46_RedisGone(t *testing.T) {
 	b.restores(t)
 
 	// It comes back at the same place, with nothing in it.
-	socket := strings.TrimPrefix(url, "unix://")
-	cmd := exec.Command("redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	redis.Restart(t)
 	var err error
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if _, err = owner.Session(t.Context()); client.Is(err, wire.TypeNotAuthenticated) {
@@ -248,7 +244,7 @@ func TestT46_RedisGone(t *testing.T) {
 	}
 
 	// Poison: every value becomes junk of the wrong type.
-	poison := exec.Command("redis-cli", "-s", socket, "EVAL", `for _, k in ipairs(redis.call('KEYS', '*')) do redis.call('DEL', k); redis.call('RPUSH', k, 'junk') end return 1`, "0")
+	poison := exec.Command("redis-cli", "-s", redis.Socket, "EVAL", `for _, k in ipairs(redis.call('KEYS', '*')) do redis.call('DEL', k); redis.call('RPUSH', k, 'junk') end return 1`, "0")
 	if out, err := poison.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
