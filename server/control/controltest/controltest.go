@@ -183,7 +183,10 @@ func (e *Env) Restart(t testing.TB) {
 
 // Gated opens the primary site's real gate: its sweep, its marks, its reading of
 // the log.
-func Gated() Option {
+func Gated() Option { return GatedBy(func(g control.Gate) control.Gate { return g }) }
+
+// GatedBy is Gated with something between the control plane and the site.
+func GatedBy(between func(control.Gate) control.Gate) Option {
 	return func(o *setup) {
 		o.gate = func(t testing.TB, e *Env) control.Gate {
 			t.Helper()
@@ -193,7 +196,7 @@ func Gated() Option {
 			e.Primary, err = site.NewPrimary(t.Context(), site.Config{DB: e.SiteDB, Name: Site, Pins: e.Pins, Key: seeded(4),
 				Log: control.NewFeed(e.DB), Sweep: sweeper, Clock: e.Clock})
 			must(t, err)
-			return e.Primary
+			return between(e.Primary)
 		}
 	}
 }

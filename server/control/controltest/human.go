@@ -55,7 +55,7 @@ func (e *Env) Company(t testing.TB) *Human {
 	made, err := e.CreateTenant(t.Context(), e.operator(t), wire.CreateTenant{Name: fmt.Sprintf("Company %d", e.names), OwnerName: h.Name, OwnerEmail: h.Email})
 	must(t, err)
 	h.Tenant = made.Tenant.ID
-	h.accept(made.Invitation)
+	h.Accept(made.Invitation)
 	return h
 }
 
@@ -69,7 +69,7 @@ func (h *Human) Colleague(role string) *Human {
 		inv, err = h.InviteMember(h.t.Context(), who, wire.Invite{Name: other.Name, Email: other.Email, Role: role})
 		return err
 	})
-	other.accept(inv)
+	other.Accept(inv)
 	return other
 }
 
@@ -79,7 +79,7 @@ func (e *Env) Support(t testing.TB, role string) *Human {
 	h := e.human(t, authz.FaceConsole)
 	inv, err := e.InviteStaff(t.Context(), e.operator(t), wire.Invite{Name: h.Name, Email: h.Email, Role: role})
 	must(t, err)
-	h.accept(inv)
+	h.Accept(inv)
 	return h
 }
 
@@ -100,15 +100,19 @@ func (h *Human) anonymous() control.Caller {
 	return control.Caller{Face: h.Face, Address: h.Credentials.Address, Agent: "test"}
 }
 
-// accept answers an invitation: password and passkey, then a TOTP generator.
-func (h *Human) accept(inv wire.Invitation) {
+// Accept answers an invitation or an enrolment ticket: a passkey, then a TOTP generator, with a password where one is wanted.
+func (h *Human) Accept(inv wire.Invitation) {
 	h.t.Helper()
 	ctx := h.t.Context()
 	h.ID = inv.Person.ID
 	begun, err := h.BeginInvitation(ctx, h.anonymous(), wire.BeginInvitation{Secret: inv.Secret, Kind: "passkey"})
 	must(h.t, err)
 	answer := h.Create(*begun.Passkey)
-	opened, err := h.AcceptInvitation(ctx, h.anonymous(), wire.AcceptInvitation{Secret: inv.Secret, Password: h.Password, Passkey: &answer})
+	in := wire.AcceptInvitation{Secret: inv.Secret, Passkey: &answer}
+	if begun.Password {
+		in.Password = h.Password
+	}
+	opened, err := h.AcceptInvitation(ctx, h.anonymous(), in)
 	must(h.t, err)
 	h.Credentials.Session = opened.Secret
 	h.Clock.Advance(time.Second)
