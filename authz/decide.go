@@ -42,7 +42,13 @@ func parsePolicy(text []byte) (cedar.PolicyMap, error) {
 // its zero value denies everything.
 type Decider struct {
 	policies cedar.PolicyMap
+	actions  map[Action]scoped
+	contexts *contexts
 	now      func() time.Time
+}
+
+func newDecider(set cedar.PolicyMap, now func() time.Time) *Decider {
+	return &Decider{policies: set, actions: scope(set), contexts: newContexts(), now: now}
 }
 
 // NewDecider loads the embedded policy. now gives the time that step-ups are
@@ -55,7 +61,7 @@ func NewDecider(now func() time.Time) (*Decider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Decider{policies: set, now: now}, nil
+	return newDecider(set, now), nil
 }
 
 // Decide returns nil if p may do a on r, and otherwise one of: ErrNotFound (the
@@ -149,20 +155,11 @@ func (w *pair) Get(uid types.EntityUID) (types.Entity, bool) {
 // that cannot be evaluated would otherwise be skipped.
 func (d *Decider) ask(p Principal, a Action, r Resource, f facts) bool {
 	w := &pair{principal: principalEntity(p), resource: resourceEntity(r)}
-	decision, diag := cedar.Authorize(d.policies, w, cedar.Request{
+	decision, diag := cedar.Authorize(d.actions[a], w, cedar.Request{
 		Principal: w.principal.UID,
 		Action:    cedarActions[a],
 		Resource:  w.resource.UID,
-		Context: types.NewRecord(types.RecordMap{
-			"secondFactor": types.Boolean(f.secondFactor),
-			"stepUp":       types.Boolean(f.stepUp),
-			"recovery":     types.Boolean(f.recovery),
-			"quarantined":  types.Boolean(f.quarantined),
-			"founding":     types.Boolean(f.founding),
-			"hasFactor":    types.Boolean(f.hasFactor),
-			"own":          types.Boolean(f.own),
-			"reaches":      types.Boolean(f.reaches),
-		}),
+		Context:   d.contexts[f.index()],
 	})
 	return decision == cedar.Allow && len(diag.Errors) == 0
 }

@@ -26,7 +26,7 @@ func NewDeciderWith(text string, now func() time.Time) (*Decider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Decider{policies: set, now: now}, nil
+	return newDecider(set, now), nil
 }
 
 // AskWithout is the policy's bare answer without some of its lines.
@@ -37,6 +37,28 @@ func (d *Decider) AskWithout(p Principal, a Action, r Resource, without ...strin
 			set[name] = policy
 		}
 	}
-	less := &Decider{policies: set, now: d.now}
-	return less.ask(p, a, r, factsOf(p, r, r.digest(a), d.now()))
+	return newDecider(set, d.now).ask(p, a, r, factsOf(p, r, r.digest(a), d.now()))
+}
+
+// Whole is the decider without its index: every line is read for every action, over a record made for the purpose.
+func (d *Decider) Whole() *Decider {
+	var all scoped
+	for id, p := range d.policies {
+		all = append(all, named{id, p})
+	}
+	whole := &Decider{policies: d.policies, actions: map[Action]scoped{}, contexts: &contexts{}, now: d.now}
+	for a := range cedarActions {
+		whole.actions[a] = all
+	}
+	for i := range whole.contexts {
+		bit := func(n int) bool { return i>>n&1 == 1 }
+		whole.contexts[i] = facts{bit(0), bit(1), bit(2), bit(3), bit(4), bit(5), bit(6), bit(7)}.record()
+	}
+	return whole
+}
+
+// AskFacts is the policy's bare answer for facts given as bits, in the order of their declaration.
+func (d *Decider) AskFacts(p Principal, a Action, r Resource, bits byte) bool {
+	bit := func(n int) bool { return bits>>n&1 == 1 }
+	return d.ask(p, a, r, facts{bit(0), bit(1), bit(2), bit(3), bit(4), bit(5), bit(6), bit(7)})
 }
