@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"holdfast/authz"
@@ -67,7 +68,12 @@ type Deps struct {
 }
 
 // Control has the powers. It is safe for concurrent use.
-type Control struct{ Deps }
+type Control struct {
+	Deps
+	// waits is what the site said last of each request that it did not carry out.
+	// It is for people to see and is lost at a restart, until the site is asked again.
+	waits sync.Map
+}
 
 // New checks that nothing is missing.
 func New(d Deps) (*Control, error) {
@@ -78,7 +84,7 @@ func New(d Deps) (*Control, error) {
 		d.AttestationKey == "", d.Origin == "", d.Site == "", d.Operator == [32]byte{}, d.Data == nil, d.Gate == nil:
 		return nil, errors.New("control: a dependency is missing")
 	}
-	return &Control{d}, nil
+	return &Control{Deps: d}, nil
 }
 
 // now is the moment of a change, to the microsecond that every store keeps.

@@ -313,10 +313,25 @@ func (c *Control) advanceOne(ctx context.Context, request string) error {
 		}
 		receipt, err = c.Gate.Deliver(ctx, text)
 	}
-	if err != nil {
+	if err := c.noteWaiting(ctx, request, receipt, err); err != nil {
 		return wrap(err)
 	}
 	return c.recordReceipt(ctx, request, s, receipt)
+}
+
+// noteWaiting remembers what the site says that a request waits for, for whoever
+// looks, and says it in the log once. A refusal that the site explains is no error
+// of the job's: the site has raised its own alarm.
+func (c *Control) noteWaiting(ctx context.Context, request string, receipt site.Receipt, err error) error {
+	words := waiting[receipt.Waiting]
+	if words == "" {
+		c.waits.Delete(request)
+		return err
+	}
+	if before, _ := c.waits.Swap(request, words); before != words {
+		c.Log.WarnContext(ctx, "a request waits", "request", request, "why", words, "error", err)
+	}
+	return nil
 }
 
 // recordReceipt brings the request to where the site stands. It is idempotent.

@@ -40,8 +40,8 @@ func (c *Control) Request(ctx context.Context, who Caller, request string) (out 
 		out, err = c.describe(ctx, tx, r)
 		return err
 	})
-	if err == nil && !isDraft && len(named) > 0 {
-		c.measure(ctx, &out, named)
+	if err == nil && !isDraft {
+		c.ask(ctx, &out, named)
 	}
 	if err != nil || !isDraft {
 		return out, err
@@ -52,10 +52,17 @@ func (c *Control) Request(ctx context.Context, who Caller, request string) (out 
 	return c.describeDraft(who, request, d)
 }
 
-// measure adds how many bytes a deletion would really free, as the site estimates
-// it now. Where it cannot say, the figure stays out.
-func (c *Control) measure(ctx context.Context, r *wire.Request, snapshots []string) {
+// ask adds what the site says of a request that lives: how many bytes a deletion
+// would really free, as it estimates now, and what it waits for. Where it cannot
+// say, nothing is added.
+func (c *Control) ask(ctx context.Context, r *wire.Request, snapshots []string) {
 	if p, err := quorum.ParsePhase(r.State); err != nil || p.Ended() {
+		return
+	}
+	if words, ok := c.waits.Load(r.ID); ok {
+		r.Blocked = append(r.Blocked, words.(string))
+	}
+	if len(snapshots) == 0 {
 		return
 	}
 	query := site.Query{Tenant: r.Tenant, Snapshots: snapshots}
@@ -300,4 +307,22 @@ func impactOf(s statement.Statement) *wire.Impact {
 		out.Volumes = append(out.Volumes, line)
 	}
 	return out
+}
+
+// waiting says for people what a site waits for, by its own words for it. What
+// only takes time is shown by the timer.
+var waiting = map[string]string{
+	"witnesses": "the site waits for witnesses of the log",
+	"release":   "the site waits for a fresh vote over its own nonce",
+	"hold":      "the site has a hold on it",
+	"freeze":    "the site is frozen",
+	"clock":     "the site's clocks contradict each other",
+	"caps":      "the site has let go as much as the charter allows in a day",
+	"last-copy": "the site refuses: it would be a last copy or restore point, and the approvals are not for that",
+	"inventory": "the site refuses: it does not hold what the statement names",
+	"charter":   "the site refuses: the charter is not the one that it knows",
+	"votes":     "the site refuses: the votes that count now are not enough",
+	"evidence":  "the site refuses the evidence",
+	"marks":     "the site has suspended everything: its database is not of the life that its marks name",
+	"late":      "the time to execute it is over",
 }

@@ -16,7 +16,7 @@ import (
 const (
 	Quarantine = 2 * time.Second
 	Cooling    = 10 * time.Second
-	Grace      = 20 * time.Second
+	Grace      = 90 * time.Second
 	LastExtra  = 5 * time.Second
 )
 
