@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 
 	"holdfast/server/control"
 	"holdfast/server/wire"
@@ -33,6 +34,9 @@ func newProblem(status int, message string, errs ...error) huma.StatusError {
 	for _, err := range errs {
 		if detail, ok := err.(huma.ErrorDetailer); ok {
 			d := detail.ErrorDetail()
+			if d.Message == validation.MsgUnexpectedProperty || strings.HasPrefix(d.Message, "unknown query") {
+				d.Location, _, _ = strings.Cut(d.Location, ".") // the name is as the sender wrote it
+			}
 			parts = append(parts, strings.TrimPrefix(fmt.Sprintf("%s: %s", d.Location, d.Message), ": "))
 		}
 	}
