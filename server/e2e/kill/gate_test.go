@@ -122,11 +122,11 @@ func (o *office) choose(ctx context.Context) (*snapshot, error) {
 			}
 		}
 		v.mu.Unlock()
-		if len(of) > 2 {
+		if len(of) > 1 {
 			spare = append(spare, of[:len(of)-1]...)
 		}
 	}
-	for _, i := range o.rng.Perm(len(spare))[:min(len(spare), 4)] {
+	for _, i := range o.rng.Perm(len(spare))[:min(len(spare), 6)] {
 		s, err := o.r.agent.Snapshot(ctx, spare[i].id)
 		if err != nil {
 			return nil, fmt.Errorf("look at snapshot %s: %w", spare[i].id, err)

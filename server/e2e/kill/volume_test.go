@@ -110,6 +110,10 @@ type writer struct {
 	r      *run
 }
 
+// maxSnapshots is how many snapshots of a volume a round takes: each is restored
+// again and again.
+const maxSnapshots = 2
+
 func (w *writer) work(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := w.step(ctx); err != nil {
@@ -122,7 +126,7 @@ func (w *writer) work(ctx context.Context) error {
 func (w *writer) step(ctx context.Context) error {
 	if w.v.kind == "stream" {
 		switch n := w.rng.IntN(10); {
-		case n < 7 || len(w.v.files) == 0:
+		case n < 8 || len(w.v.files) == 0 || w.n >= maxSnapshots:
 			return w.putStream(ctx)
 		default:
 			return w.snapshot(ctx)
@@ -135,10 +139,12 @@ func (w *writer) step(ctx context.Context) error {
 		return w.putTar(ctx)
 	case n < 15:
 		return w.remove(ctx)
-	case n < 19:
+	case n < 18 && w.n < maxSnapshots:
 		return w.snapshot(ctx)
-	default:
+	case n == 19:
 		return w.restore(ctx)
+	default:
+		return w.putMany(ctx)
 	}
 }
 
