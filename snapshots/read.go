@@ -214,6 +214,9 @@ func (e *Engine) List(ctx context.Context, r ListRequest) (Page, error) {
 			page.Seq = v.Head
 		}
 		s := Select{Volume: v.ID, Seq: seq, Prefix: r.Prefix, After: after, From: from, Limit: limit + 1}
+		if r.Delimiter != "" {
+			s.Limit = min(s.Limit, probe)
+		}
 		for n := 0; ; {
 			rows, err := e.c.Store.VersionsAt(ctx, tx, s)
 			if err != nil {
@@ -242,8 +245,10 @@ func (e *Engine) List(ctx context.Context, r ListRequest) (Page, error) {
 				page.Next = ""
 				return nil
 			}
-			s.After, s.From = rows[len(rows)-1].Path, false
+			// What a prefix hides is jumped over, so that reading many rows at once pays only where entries are listed.
+			s.After, s.From, s.Limit = rows[len(rows)-1].Path, false, min(s.Limit*probe, limit+1)
 			if skip != "" {
+				s.Limit = min(probe, limit+1)
 				next, ok := successor(skip)
 				if !ok {
 					page.Next = ""
@@ -255,6 +260,9 @@ func (e *Engine) List(ctx context.Context, r ListRequest) (Page, error) {
 	})
 	return page, err
 }
+
+// probe is how many rows are read first where a prefix may hide all but one of them.
+const probe = 4
 
 func cursor(kind byte, path string) string {
 	return base64.RawURLEncoding.EncodeToString(append([]byte{kind}, path...))
