@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -147,8 +148,14 @@ func (s *shell) charterCommand() *cobra.Command {
 			return err
 		}
 		var p wire.ProposeGenesis
-		if err := json.Unmarshal(text, &p); err != nil {
+		// A misspelt name must not found a charter with the default in its place.
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&p); err != nil {
 			return fmt.Errorf("%s: %w", args[0], err)
+		}
+		if _, err := d.Token(); err != io.EOF {
+			return fmt.Errorf("%s: more than one JSON value", args[0])
 		}
 		state, err := c.ProposeGenesis(ctx, p)
 		if err != nil {

@@ -37,7 +37,7 @@ func (s *shell) serveCommand() *cobra.Command {
 			"HOLDFAST_REDIS_URL. Without them everything lives in the data directory.\n\n" +
 			"No setting weakens what guards the copies: thresholds, delays, retention and caps stand in the charter, which\n" +
 			"only a quorum changes.",
-		Example: "  holdfast serve --dir /var/lib/holdfast\n  holdfast serve --config /etc/holdfast.toml",
+		Example: "  holdfast serve --dir /var/lib/holdfast\n  holdfast serve --config /etc/holdfast/holdfast.toml",
 	}
 	file := cmd.Flags().String("config", "", "TOML file with settings")
 	for _, f := range settings {

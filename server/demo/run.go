@@ -177,15 +177,19 @@ func (in *installation) welcomeText() error {
 	for _, p := range in.state.People {
 		out.People = append(out.People, credential{p.Name, p.Role, p.Team, p.base, p.Email, p.Password, p.TOTP})
 	}
-	run, server := command(), ""
+	run, server, dir := command(), "", ""
 	if out.Portal != "http://localhost:8080" {
 		server = " --server " + out.Portal
 	}
+	if in.dir != DefaultDir {
+		dir = " --dir " + quoted(in.dir)
+	}
 	first := in.state.Snapshots["first"]
 	out.Next = []string{
-		fmt.Sprintf("%s login%s --email %s", run, server, ownerEmail),
+		fmt.Sprintf("%s demo login%s olivia", run, dir),
 		fmt.Sprintf("%s snapshot%s delete %s", run, server, first),
-		fmt.Sprintf("%s request%s delete %s --reason \"no longer needed\"", run, server, first),
+		fmt.Sprintf("HOLDFAST_CODE=$(%s demo code%s olivia) %s request%s delete %s --reason \"no longer needed\"", run, dir, run, server, first),
+		fmt.Sprintf("%s demo approve%s ada REQUEST", run, dir),
 	}
 	if in.o.JSON {
 		return writeLine(in.o.Out, out)
@@ -201,15 +205,29 @@ func (in *installation) welcomeText() error {
 		}
 		fmt.Fprintf(&b, "  %-14s %-20s %-22s %-26s %s\n", p.Name, role, p.Email, p.Password, p.TOTP)
 	}
-	fmt.Fprintf(&b, "\nApprovers sign in at the console, the others at the portal. Put a TOTP secret into an authenticator app, or\n")
-	fmt.Fprintf(&b, "print its code now with: oathtool --totp -b SECRET. Everything is also in %s.\n", filepath.Join(in.dir, stateFile))
-	fmt.Fprintf(&b, "\nTry next, in another terminal:\n")
-	for i, what := range []string{"sign in as the owner", "try to delete a snapshot, and be refused", "ask for it, then let two approvers decide in the console"} {
-		fmt.Fprintf(&b, "  %-78s # %s\n", out.Next[i], what)
+	fmt.Fprintf(&b, "\nApprovers sign in at the console, the others at the portal. Put a TOTP secret into an authenticator app, or print\n")
+	fmt.Fprintf(&b, "a code now with: %s demo code%s FIRST-NAME. Everything is also in %s.\n", run, dir, filepath.Join(in.dir, stateFile))
+	fmt.Fprintf(&b, "\nTry next, in another terminal, in this directory:\n")
+	for i, what := range []string{
+		"sign in as the owner", "try to delete a snapshot, and be refused", "ask for it; the answer says how many must approve",
+		"approve as ada, and as others, here or in the console",
+	} {
+		fmt.Fprintf(&b, "  # %s\n  %s\n", what, out.Next[i])
 	}
-	fmt.Fprintf(&b, "\nStop it with Ctrl-C; started again with --dir %s it carries on.\n", in.dir)
+	fmt.Fprintf(&b, "\nStop it with Ctrl-C; started again with --dir %s it carries on.\n", quoted(in.dir))
 	_, err := io.WriteString(in.o.Out, b.String())
 	return err
+}
+
+// quoted is a word as a shell reads it.
+func quoted(word string) string {
+	plain := func(r rune) bool {
+		return strings.ContainsRune("-_./", r) || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+	}
+	if word != "" && strings.TrimFunc(word, plain) == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // command is how the user started this program.
