@@ -14,9 +14,6 @@ import (
 	"holdfast/server/wire"
 )
 
-// maxBody bounds every JSON body; a charter is the largest of them.
-const maxBody = 1 << 20
-
 // API serves the powers of control on one face.
 type API struct {
 	control *control.Control
@@ -41,6 +38,7 @@ func Mount(e *echo.Echo, c *control.Control, face authz.Face, version string) *A
 	}
 	a := &API{control: c, face: face, huma: humaecho.New(e, config), echo: e}
 	a.accountRoutes()
+	a.peopleRoutes()
 	a.dataRoutes()
 	a.gateRoutes()
 	a.logRoutes()
@@ -76,7 +74,16 @@ func route(method, path, tag, summary string) huma.Operation {
 // handle serves op by power for a caller who has authenticated in some way; what
 // he may do is the power's business.
 func handle[I, O any](a *API, op huma.Operation, power func(context.Context, control.Caller, *I) (O, error)) {
-	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*answer[O], error) {
+	handleRaw(a, op, func(ctx context.Context, who control.Caller, in *I) (*answer[O], error) {
+		out, err := power(ctx, who, in)
+		return &answer[O]{Body: out}, err
+	})
+}
+
+// handleRaw is handle for a power whose answer is more than a JSON body: it sets
+// a cookie, or is plain text.
+func handleRaw[I, O any](a *API, op huma.Operation, power func(context.Context, control.Caller, *I) (*O, error)) {
+	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		who, err := a.caller(ctx)
 		if err != nil {
 			return nil, problem(err)
@@ -85,11 +92,11 @@ func handle[I, O any](a *API, op huma.Operation, power func(context.Context, con
 		if err != nil {
 			return nil, problem(err)
 		}
-		return &answer[O]{Body: out}, nil
+		return out, nil
 	})
 }
 
-// open serves op for anybody: signing in, and what is public.
+// open serves op for anybody: signing in, and answering an invitation.
 func open[I, O any](a *API, op huma.Operation, power func(context.Context, control.Caller, *I) (*O, error)) {
 	op.Security = []map[string][]string{}
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {

@@ -18,7 +18,7 @@ func Middleware(face authz.Face) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
-			cred := control.Credentials{Face: face, Address: c.RealIP(), Agent: bounded(r.UserAgent(), 200)}
+			cred := control.Credentials{Face: face, Address: c.RealIP(), Agent: bounded(r.UserAgent(), maxAgent)}
 			if cookie, err := r.Cookie(cookieName(face)); err == nil {
 				cred.Session = cookie.Value
 			}

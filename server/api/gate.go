@@ -24,23 +24,16 @@ func (a *API) gateRoutes() {
 	a.requestRoutes()
 	a.stopRoutes()
 	a.charterRoutes()
+	a.clockRoutes()
 }
 
 // text serves a power whose answer is text.
 func text(a *API, path, summary string, power func(context.Context, control.Caller, string) (string, error)) {
-	op := route(http.MethodGet, path, "gate", summary)
-	security := op.Security
-	open(a, op, func(ctx context.Context, _ control.Caller, in *ByID) (*plainText, error) {
-		who, err := a.caller(ctx)
-		if err != nil {
-			return nil, err
-		}
-		out, err := power(ctx, who, in.ID)
-		return &plainText{ContentType: "text/plain; charset=utf-8", Body: []byte(out)}, err
-	})
-	if item := a.huma.OpenAPI().Paths[path]; item != nil && item.Get != nil {
-		item.Get.Security = security
-	}
+	handleRaw(a, route(http.MethodGet, path, "gate", summary),
+		func(ctx context.Context, who control.Caller, in *ByID) (*plainText, error) {
+			out, err := power(ctx, who, in.ID)
+			return &plainText{ContentType: "text/plain; charset=utf-8", Body: []byte(out)}, err
+		})
 }
 
 func (a *API) requestRoutes() {
@@ -155,8 +148,16 @@ func (a *API) charterRoutes() {
 		})
 }
 
-// ForRequest names (exported as ByID is) the change-charter request whose proposal is meant; none is
-// the founding charter.
+func (a *API) clockRoutes() {
+	handle(a, route(http.MethodPost, "/v1/clock/trust", "gate", "Say that the clocks are right again after a jump (the host's operator)"),
+		func(ctx context.Context, who control.Caller, _ *none) (wire.Resumed, error) {
+			n, err := a.control.TrustClocks(ctx, who)
+			return wire.Resumed{Requests: n}, err
+		})
+}
+
+// ForRequest names the change-charter request whose proposal is meant; none is
+// the founding charter. Like ByID it is exported for reflection's sake.
 type ForRequest struct {
 	Request string `query:"request" maxLength:"64"`
 }
