@@ -8,14 +8,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"holdfast/internal/redistest"
 	"holdfast/internal/sqldb/sqldbtest"
 	"holdfast/server/app"
 	"holdfast/server/config"
@@ -137,7 +136,9 @@ func oddTree(t *testing.T) string {
 	return dir
 }
 
+// The scenarios wait more than they work: for delays, and for fresh one-time codes.
 func TestScenarioOnSQLite(t *testing.T) {
+	t.Parallel()
 	sum := play(t, demo.Options{Data: oddTree(t)})
 	t.Logf("%d steps in %.1f s, %v", sum.Steps, sum.Seconds, sum.Threats)
 }
@@ -145,43 +146,16 @@ func TestScenarioOnSQLite(t *testing.T) {
 // TestScenarioOnPostgreSQLAndRedis is the same on a real database server and a
 // real Redis.
 func TestScenarioOnPostgreSQLAndRedis(t *testing.T) {
+	t.Parallel()
 	sum := play(t, demo.Options{
-		Data: oddTree(t), ControlDSN: sqldbtest.PostgresDSN(t), SiteDSN: sqldbtest.PostgresDSN(t), RedisURL: redis(t),
+		Data: oddTree(t), ControlDSN: sqldbtest.PostgresDSN(t), SiteDSN: sqldbtest.PostgresDSN(t), RedisURL: redistest.Start(t).URL(),
 	})
 	t.Logf("%d steps in %.1f s, %v", sum.Steps, sum.Seconds, sum.Threats)
 }
 
-// redis starts a Redis server of its own, on a socket.
-func redis(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "hf-redis-") // t.TempDir's names are too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "s")
-	cmd := exec.Command("redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", dir)
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("start redis-server: %v", err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		if c, err := net.Dial("unix", socket); err == nil {
-			c.Close()
-			return "unix://" + socket
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("redis-server does not answer")
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-}
-
 // TestSeededCarriesOn stops a demonstration and starts it again on its directory.
 func TestSeededCarriesOn(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "demo")
 	run := func() (out map[string]any) {
 		t.Helper()
