@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"slices"
 
 	"holdfast/authz"
 	"holdfast/authz/session"
@@ -50,6 +51,13 @@ func (c *Control) OwnSessions(ctx context.Context, who Caller) ([]wire.Session, 
 func (c *Control) RevokeSession(ctx context.Context, who Caller, handle string) error {
 	if err := c.decide(who, authz.SessionRevoke, own(who), ""); err != nil {
 		return err
+	}
+	live, err := c.Sessions.List(ctx, who.Person.ID)
+	if err != nil {
+		return wrap(err)
+	}
+	if !slices.ContainsFunc(live, func(s session.Session) bool { return s.Handle == handle }) {
+		return wrap(authz.ErrNotFound)
 	}
 	return wrap(c.Sessions.Revoke(ctx, who.Person.ID, handle))
 }
