@@ -234,6 +234,9 @@ var lines = map[string]struct {
 	"forbid-automation-founds": {guard: true,
 		allow: ask{hostOperator, authz.TenantCreate, service},
 		deny:  ask{system, authz.TenantCreate, service}},
+	"forbid-host-operator-else": {guard: true,
+		allow: ask{hostOperator, authz.LogView, service},
+		deny:  ask{hostOperator, authz.RequestView, aRequest}},
 	"host-operator-founds": {
 		allow: ask{hostOperator, authz.StaffInvite, service},
 		deny:  ask{hostOperator, authz.RequestVote, aRequest}},

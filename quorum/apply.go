@@ -69,6 +69,9 @@ func (s *State) apply(e Event) error {
 	case FreezeLifted:
 		return remove(&s.Freezes, e.Stop)
 	case HoldPlaced:
+		if len(s.Holds) >= MaxStops {
+			return nil // it is held as often as it can be, and no member keeps another's hold from being placed
+		}
 		return add(&s.Holds, e.Hold)
 	case HoldReleased:
 		return remove(&s.Holds, e.Hold)
@@ -275,6 +278,9 @@ func (s *State) cancel(e CancelCast) error {
 	}
 	if s.touched() { // hidden copies come back by a restore, which the same people may ask for
 		return &PhaseError{s.Phase, KindCancelled}
+	}
+	if e.Person != s.Requester && slices.Contains(s.Subjects, e.Person) {
+		return ErrOwnCause // a cancel is a deny by another name
 	}
 	s.end(Cancelled, e.Person, e.At)
 	return nil

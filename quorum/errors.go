@@ -25,7 +25,7 @@ var (
 	ErrAlreadyVoted = errors.New("quorum: this person has voted")
 	// ErrKeyShared is one key used for two people (I2).
 	ErrKeyShared = errors.New("quorum: key belongs to another person")
-	// ErrOwnCause is a deny by the approver whose own removal, suspension or freeze the request is about (T55).
+	// ErrOwnCause is a deny or a cancel by the approver whose own removal, suspension or freeze the request is about (T55).
 	ErrOwnCause = errors.New("quorum: nobody can block their own removal or thaw")
 	// ErrLate is an event after vote-until or execute-until.
 	ErrLate = errors.New("quorum: too late")

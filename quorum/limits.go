@@ -16,6 +16,11 @@ const (
 	MaxVotes = 2 * MaxRoster
 	// MaxStops bounds the holds and the freezes in force over one request.
 	MaxStops = 256
+	// MaxFreezes bounds the freezes in force over one scope, a tenant or everything: both together stay below MaxStops,
+	// so that a tenant's own never keep a freeze of everything away.
+	MaxFreezes = 100
+	// MaxHoldsPerPerson bounds the holds in force that one person has placed on one tenant or volume.
+	MaxHoldsPerPerson = 20
 	// MaxName bounds an id or a name, in bytes.
 	MaxName = 256
 	// MaxEvents bounds the events of one request but for ticks, which leave none.

@@ -106,9 +106,10 @@ func (v Verified) checkStops(f SiteFacts) error {
 	return nil
 }
 
-// ownCause says whether a deny is by somebody whose own case this is: it does not count (T55).
+// ownCause says whether a deny or a cancel is by somebody whose own case this is: it does not count (T55). Who asked
+// for something may cancel it all the same.
 func (v Verified) ownCause(s Stop, own []string) bool {
-	if s.Kind != StopDeny {
+	if s.Kind != StopDeny && (s.Kind != StopCancel || s.Person == v.statement.Requester.ID) {
 		return false
 	}
 	switch v.statement.Action {

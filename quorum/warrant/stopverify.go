@@ -2,6 +2,7 @@ package warrant
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"holdfast/quorum/charter"
@@ -65,11 +66,8 @@ func VerifyStop(s Stop, c StopContext) (VerifiedStop, error) {
 		return VerifiedStop{}, fmt.Errorf("%w: stop dated in the future", ErrVoteTime)
 	}
 	_, approver := c.Charter.Approver(s.Person)
-	for _, p := range c.Suspended {
-		if p == s.Person {
-			approver = false
-		}
-	}
+	suspended := slices.Contains(c.Suspended, s.Person)
+	approver = approver && !suspended
 	needsApprover := s.Kind == StopDeny || s.Kind == StopSuspend || s.Kind == StopFreeze && s.Tenant == Everywhere
 	if s.Kind == StopSuspend {
 		if _, ok := c.Charter.Approver(s.Subject); !ok {
@@ -90,6 +88,9 @@ func VerifyStop(s Stop, c StopContext) (VerifiedStop, error) {
 		}
 		if a.Digest != digest {
 			return VerifiedStop{}, fmt.Errorf("%w: attestation", ErrDigest)
+		}
+		if suspended {
+			return VerifiedStop{}, fmt.Errorf("%w: suspended", ErrNotAdmitted)
 		}
 		if needsApprover && !approver {
 			return VerifiedStop{}, fmt.Errorf("%w: %s needs an approver", ErrNotAdmitted, s.Kind)

@@ -127,5 +127,8 @@ func (c *Control) stoppable(ctx context.Context, who Caller, request string, pow
 	}); err != nil {
 		return r, err
 	}
-	return r, c.decide(who, power, c.requestResource(request, r.State.Tenant, [32]byte{}), "")
+	if err := c.decide(who, power, c.requestResource(request, r.State.Tenant, [32]byte{}), ""); err != nil {
+		return r, err
+	}
+	return r, c.admitted(ctx, who)
 }

@@ -33,6 +33,12 @@ func (c *Control) ConfirmRequest(ctx context.Context, who Caller, request string
 	}
 	text := statement.Text(d.Text)
 	r := c.requestResource(request, d.Tenant, text.Digest())
+	if who.tenantID() != "" && s.Action != statement.DeleteCopies {
+		// What only the owner may ask for, only the owner confirms.
+		if err := c.decide(who, authz.RequestDraftWeakening, r, string(text.Header())); err != nil {
+			return wire.Request{}, err
+		}
+	}
 	step, err := c.decideOnce(ctx, who, authz.RequestConfirm, r, string(text.Header()))
 	if err != nil {
 		return wire.Request{}, err

@@ -88,15 +88,20 @@ func (c *Control) volume(ctx context.Context, who Caller, ref string, deleted bo
 	if tenant == "" {
 		return v, wrap(snapshots.ErrNotFound)
 	}
-	if volumeID, bad := snapshots.ParseVolumeID(ref); bad == nil {
-		v, err = c.Data.Volume(ctx, tenant, volumeID)
-	} else {
-		v, err = c.Data.VolumeByName(ctx, tenant, ref)
-	}
+	v, err = c.volumeOf(ctx, tenant, ref)
 	if err == nil && (who.grant != nil && who.grant.Volume != v.ID.String() || !deleted && !v.DeletedAt.IsZero()) {
 		err = snapshots.ErrNotFound
 	}
 	return v, wrap(err)
+}
+
+// volumeOf finds a volume of a tenant by id, deleted or not, or by exact name. It
+// decides nothing.
+func (c *Control) volumeOf(ctx context.Context, tenant, ref string) (snapshots.Volume, error) {
+	if volumeID, bad := snapshots.ParseVolumeID(ref); bad == nil {
+		return c.Data.Volume(ctx, tenant, volumeID)
+	}
+	return c.Data.VolumeByName(ctx, tenant, ref)
 }
 
 // snapshot finds a snapshot with its volume, of the caller's tenant, or for staff

@@ -31,6 +31,7 @@ func (c *Control) Freeze(ctx context.Context, who Caller, in wire.PlaceFreeze) (
 		return out, wrap(err)
 	}
 	var locked []authz.PersonID
+	var placed warrant.Stop
 	since := at.Add(-lockdownReach)
 	err = c.write(ctx, func(tx *sqldb.Tx) error {
 		if err := quorumsql.LockCharter(ctx, tx); err != nil {
@@ -42,6 +43,18 @@ func (c *Control) Freeze(ctx context.Context, who Caller, in wire.PlaceFreeze) (
 				return err
 			}
 			locked = result.People
+		}
+		standing, err := standingFreeze(ctx, tx, scope, who.ID())
+		if err != nil {
+			return err
+		}
+		if placed = stop; standing.ID != "" {
+			placed = standing
+			if !in.Lockdown {
+				return nil
+			}
+			_, err := c.record(ctx, tx, at, freezeEntry(who, in, scope, standing.ID))
+			return err
 		}
 		if err := c.keepStop(ctx, tx, stop, at); err != nil {
 			return err
@@ -59,29 +72,60 @@ func (c *Control) Freeze(ctx context.Context, who Caller, in wire.PlaceFreeze) (
 		if err := c.recordStop(ctx, tx, stop, at); err != nil {
 			return err
 		}
-		e := entry{kind: audit.KindFreeze, tenant: scope, subject: stop.ID, body: map[string]string{
-			"tenant": scope, "freeze": stop.ID, "by": who.ID(), "reason": in.Reason, "lockdown": fmt.Sprint(in.Lockdown),
-		}}
-		if scope == warrant.Everywhere {
-			e.tenant, e.facts = "", audit.EverywhereFacts()
-		}
-		_, err := c.record(ctx, tx, at, e)
+		_, err = c.record(ctx, tx, at, freezeEntry(who, in, scope, stop.ID))
 		return err
 	})
 	if err != nil {
 		return out, err
 	}
-	c.deliver(ctx, stop)
+	c.deliver(ctx, placed)
 	for _, p := range locked { // the database refuses these sessions already
 		if err := c.Sessions.RevokeYoung(ctx, p, since); err != nil {
 			c.Log.WarnContext(ctx, "young sessions could not be dropped from the session store", "error", err)
 		}
 	}
-	out = wire.Freeze{ID: stop.ID, Reason: in.Reason, By: who.actor(), At: at}
+	out = wire.Freeze{ID: placed.ID, Reason: placed.Reason, By: wire.Actor{ID: placed.Person}, At: placed.At}
+	if placed.Person == who.ID() {
+		out.By = who.actor()
+	}
 	if scope != warrant.Everywhere {
 		out.Tenant = scope
 	}
 	return out, nil
+}
+
+// standingFreeze is the freeze in force that makes another one over the same
+// scope pointless: the caller's own, or any once there are very many. Whoever
+// freezes again and again so fills nothing up (T55).
+func standingFreeze(ctx context.Context, tx *sqldb.Tx, scope, person string) (warrant.Stop, error) {
+	freezes, err := quorumsql.FreezesInForce(ctx, tx, scope)
+	if err != nil {
+		return warrant.Stop{}, err
+	}
+	var over []warrant.Stop
+	for _, f := range freezes {
+		if f.Tenant != scope {
+			continue
+		}
+		if f.Person == person {
+			return f, nil
+		}
+		over = append(over, f)
+	}
+	if len(over) >= quorum.MaxFreezes {
+		return over[0], nil
+	}
+	return warrant.Stop{}, nil
+}
+
+func freezeEntry(who Caller, in wire.PlaceFreeze, scope, freeze string) entry {
+	e := entry{kind: audit.KindFreeze, tenant: scope, subject: freeze, body: map[string]string{
+		"tenant": scope, "freeze": freeze, "by": who.ID(), "reason": in.Reason, "lockdown": fmt.Sprint(in.Lockdown),
+	}}
+	if scope == warrant.Everywhere {
+		e.tenant, e.facts = "", audit.EverywhereFacts()
+	}
+	return e
 }
 
 func (c *Control) mayFreeze(ctx context.Context, who Caller, in wire.PlaceFreeze, scope string) error {
@@ -97,7 +141,10 @@ func (c *Control) mayFreeze(ctx context.Context, who Caller, in wire.PlaceFreeze
 		_, err := c.decideOnce(ctx, who, authz.Lockdown, r, "")
 		return err
 	}
-	return c.decide(who, authz.FreezeTenant, tenantResource(mustTenant(scope)), "")
+	if err := c.decide(who, authz.FreezeTenant, tenantResource(mustTenant(scope)), ""); err != nil {
+		return err
+	}
+	return c.admitted(ctx, who)
 }
 
 // Freezes lists the freezes in force that concern the caller.

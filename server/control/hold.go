@@ -23,6 +23,9 @@ func (c *Control) PlaceHold(ctx context.Context, who Caller, in wire.PlaceHold) 
 	if err := c.decide(who, authz.HoldPlace, r, ""); err != nil {
 		return out, err
 	}
+	if err := c.admitted(ctx, who); err != nil {
+		return out, err
+	}
 	at := c.now()
 	stop, err := c.sign(who, warrant.Stop{Kind: warrant.StopHold, Tenant: scope, Volume: volume, Reason: in.Reason}, at)
 	if err != nil {
@@ -31,6 +34,9 @@ func (c *Control) PlaceHold(ctx context.Context, who Caller, in wire.PlaceHold) 
 	hold := quorumsql.Hold{ID: stop.ID, Tenant: scope, Volume: volume, Kind: quorumsql.LegalHold, Reason: in.Reason, PlacedBy: who.ID(), At: at}
 	err = c.write(ctx, func(tx *sqldb.Tx) error {
 		if err := quorumsql.LockCharter(ctx, tx); err != nil {
+			return err
+		}
+		if err := roomForHold(ctx, tx, hold); err != nil {
 			return err
 		}
 		if err := c.keepStop(ctx, tx, stop, at); err != nil {
@@ -62,6 +68,24 @@ func (c *Control) PlaceHold(ctx context.Context, who Caller, in wire.PlaceHold) 
 	}
 	c.deliver(ctx, stop)
 	return wire.Hold{ID: hold.ID, Tenant: scope, Volume: volume, Reason: in.Reason, By: who.actor(), PlacedAt: at}, nil
+}
+
+// roomForHold refuses what one person piles up: every hold is looked at for every request.
+func roomForHold(ctx context.Context, tx *sqldb.Tx, h quorumsql.Hold) error {
+	holds, err := quorumsql.HoldsInForce(ctx, tx, h.Tenant)
+	if err != nil {
+		return err
+	}
+	own := 0
+	for _, x := range holds {
+		if x.PlacedBy == h.PlacedBy && x.Volume == h.Volume {
+			own++
+		}
+	}
+	if own >= quorum.MaxHoldsPerPerson {
+		return newError(wire.TypeThrottled, quorum.ErrTooMany, "You hold this %d times already. It stays held until a quorum has released every one.", own)
+	}
+	return nil
 }
 
 // Holds lists the holds in force that the caller may see.

@@ -215,6 +215,9 @@ func (c *Control) ReissueEnrolment(ctx context.Context, who Caller, personText s
 		}
 		out.Person = person(p)
 		if p.Status == authz.PersonInvited {
+			if err := c.foundingOwner(ctx, tx, p); err != nil {
+				return err
+			}
 			return c.Accounts.RenewInvitation(ctx, tx, personID, authz.HashTicket(secret), who.ID(), out.ExpiresAt, at)
 		}
 		request, err := c.resetBy(ctx, tx, p)
@@ -224,6 +227,24 @@ func (c *Control) ReissueEnrolment(ctx context.Context, who Caller, personText s
 		return c.Accounts.IssueEnrolment(ctx, tx, personID, authz.HashTicket(secret), request, out.ExpiresAt, at)
 	})
 	return out, err
+}
+
+// foundingOwner refuses to hand out an invitation into a tenant in which somebody
+// is already: who got it would read that tenant's data. Its own owner renews it.
+func (c *Control) foundingOwner(ctx context.Context, tx *sqldb.Tx, p authz.Person) error {
+	if p.Tenant.IsZero() {
+		return nil
+	}
+	members, err := c.Accounts.Members(ctx, tx, p.Tenant)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		if m.Status != authz.PersonInvited {
+			return newError(wire.TypeDenied, authz.ErrDenied, "The tenant has people of its own: an owner of it invites %s again.", p.Name)
+		}
+	}
+	return nil
 }
 
 // resetBy finds the decided request that reset a person's factors, in the log.

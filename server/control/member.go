@@ -58,8 +58,31 @@ func (c *Control) InviteMember(ctx context.Context, who Caller, in wire.Invite) 
 	}
 	err = c.write(ctx, func(tx *sqldb.Tx) error {
 		out, err = c.invite(ctx, tx, who, authz.Person{Tenant: who.Principal.Tenant, Role: role, Email: in.Email, Name: in.Name})
+		if errors.Is(err, authz.ErrExists) {
+			out, err = c.reinvite(ctx, tx, who, role, in.Email)
+		}
 		return err
 	})
+	return out, err
+}
+
+// reinvite gives a person of the caller's tenant who has not answered yet a fresh
+// secret; the old one is void. Anyone else exists already.
+func (c *Control) reinvite(ctx context.Context, tx *sqldb.Tx, who Caller, role authz.Role, email string) (out wire.Invitation, err error) {
+	p, err := c.Accounts.PersonByEmail(ctx, tx, email)
+	if err != nil {
+		return out, err
+	}
+	if p.Tenant != who.Principal.Tenant || p.Role != role || p.Status != authz.PersonInvited {
+		return out, authz.ErrExists
+	}
+	at := c.now()
+	secret := authz.NewTicketSecret()
+	out = wire.Invitation{Person: person(p), Secret: secret, ExpiresAt: at.Add(InvitationLife)}
+	if err := c.Accounts.RenewInvitation(ctx, tx, p.ID, authz.HashTicket(secret), who.ID(), out.ExpiresAt, at); err != nil {
+		return out, err
+	}
+	_, err = c.record(ctx, tx, at, c.accountEntry(who, audit.KindMemberCreated, p, map[string]string{"role": out.Person.Role, "again": "yes"}))
 	return out, err
 }
 

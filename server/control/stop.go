@@ -90,6 +90,24 @@ func (c *Control) deliver(ctx context.Context, s warrant.Stop) {
 	}
 }
 
+// admitted refuses staff whom the charter in force does not name: one approver
+// alone can invite such, who would then stop everything for ever (T55).
+func (c *Control) admitted(ctx context.Context, who Caller) error {
+	if who.Principal.Staff == 0 {
+		return nil
+	}
+	return c.read(ctx, func(tx *sqldb.Tx) error {
+		_, ch, err := inForce(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if _, ok := ch.Approver(who.ID()); !ok {
+			return quorum.ErrNotApprover
+		}
+		return nil
+	})
+}
+
 // scope finds what a hold or freeze concerns: a member's own tenant, for staff
 // the one that they name.
 func (c *Control) scope(ctx context.Context, who Caller, tenant, volume, snapshot string) (string, string, error) {
@@ -122,11 +140,11 @@ func (c *Control) scope(ctx context.Context, who Caller, tenant, volume, snapsho
 			return "", "", wrap(authz.ErrNotFound)
 		}
 		return tenant, v.ID.String(), nil
-	case volume != "" && own != "":
-		v, err := c.volume(ctx, who, volume, true)
-		return tenant, v.ID.String(), err
+	case volume != "":
+		v, err := c.volumeOf(ctx, tenant, volume)
+		return tenant, v.ID.String(), wrap(err)
 	}
-	return tenant, volume, nil
+	return tenant, "", nil
 }
 
 // eachLive locks every request of a tenant (all if it is empty) that has not

@@ -49,6 +49,9 @@ func (p *Primary) stop(ctx context.Context, text []byte, keyboard bool) (Receipt
 		}
 		v, err := p.verifyStop(ctx, tx, newest.c, s, keyboard, p.now())
 		if err != nil {
+			if sameStop(ctx, tx, s) == nil {
+				return nil // it verified when it came; who said it has been suspended since
+			}
 			return err
 		}
 		// Timers are brought to this moment first: what ran before the stop counts, what comes after does not.
@@ -164,7 +167,15 @@ func (p *Primary) apply(ctx context.Context, tx *sqldb.Tx, w *row, v warrant.Ver
 	if err != nil {
 		return err
 	}
-	if s.Kind == warrant.StopDeny && slices.Contains(own, s.Person) {
+	blocks := s.Kind == warrant.StopDeny
+	if s.Kind == warrant.StopCancel {
+		st, err := statementOf(*w)
+		if err != nil {
+			return err
+		}
+		blocks = st.Requester.ID != s.Person
+	}
+	if blocks && slices.Contains(own, s.Person) {
 		return nil // T55: nobody blocks what is about themselves
 	}
 	switch w.State {
@@ -197,7 +208,7 @@ func (p *Primary) apply(ctx context.Context, tx *sqldb.Tx, w *row, v warrant.Ver
 	return w.store(ctx, tx)
 }
 
-// ownCause are the people whose deny of a request does not count.
+// ownCause are the people whose deny or cancel of a request does not count.
 func ownCause(ctx context.Context, tx *sqldb.Tx, w row) (out []string, err error) {
 	st, err := statementOf(w)
 	if err != nil {
