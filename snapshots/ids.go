@@ -32,8 +32,5 @@ func ParseVolumeID(s string) (VolumeID, error) { return id.Parse[volumeKind](s) 
 // ParseSnapshotID reads the text of a snapshot's id.
 func ParseSnapshotID(s string) (SnapshotID, error) { return id.Parse[snapshotKind](s) }
 
-// ParsePackID reads the text of a pack's id.
-func ParsePackID(s string) (PackID, error) { return id.Parse[packKind](s) }
-
 // PackBlob is the name of the blob that holds a pack: packs/TENANT/pck_….
 func PackBlob(tenant string, p PackID) string { return "packs/" + tenant + "/" + p.String() }

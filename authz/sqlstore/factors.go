@@ -37,11 +37,6 @@ func scanFactor(r row) (authz.Factor, error) {
 	return f, nil
 }
 
-// Factor returns one factor, removed ones too, or ErrNotFound.
-func (Store) Factor(ctx context.Context, tx *sqldb.Tx, f authz.FactorID) (authz.Factor, error) {
-	return scanFactor(tx.QueryRow(ctx, `SELECT `+factorColumns+` FROM factors WHERE id = $1`, f))
-}
-
 // Factors lists a person's live factors, oldest first.
 func (Store) Factors(ctx context.Context, tx *sqldb.Tx, person authz.PersonID) ([]authz.Factor, error) {
 	var list []authz.Factor

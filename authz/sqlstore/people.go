@@ -140,12 +140,6 @@ func (Store) RehashPassword(ctx context.Context, tx *sqldb.Tx, person authz.Pers
 	return one(tx.Exec(ctx, `UPDATE persons SET password = $3 WHERE id = $1 AND password = $2`, person, old, phc))
 }
 
-// VoidSessions refuses every session of the person opened until at, also while
-// the session store is gone.
-func (Store) VoidSessions(ctx context.Context, tx *sqldb.Tx, person authz.PersonID, at time.Time) error {
-	return one(tx.Exec(ctx, `UPDATE persons SET sessions_after = $2 WHERE id = $1`, person, sqldb.Micros(at)))
-}
-
 // lockMember locks a person's tenant, then the person: the order of all locks.
 func (s Store) lockMember(ctx context.Context, tx *sqldb.Tx, person authz.PersonID) (authz.Person, error) {
 	p, err := s.Person(ctx, tx, person) // the tenant of a person never changes

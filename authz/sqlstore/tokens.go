@@ -137,11 +137,6 @@ func (Store) Tokens(ctx context.Context, tx *sqldb.Tx, tenant authz.TenantID) ([
 	return tokens(ctx, tx, `tenant = $1 ORDER BY minted_at DESC, id DESC LIMIT $2`, tenant, authz.MaxListed)
 }
 
-// SiteTokens lists the sites' tokens, newest first, at most authz.MaxListed.
-func (Store) SiteTokens(ctx context.Context, tx *sqldb.Tx) ([]authz.Token, error) {
-	return tokens(ctx, tx, `tenant IS NULL ORDER BY minted_at DESC, id DESC LIMIT $1`, authz.MaxListed)
-}
-
 func tokens(ctx context.Context, tx *sqldb.Tx, where string, args ...any) ([]authz.Token, error) {
 	var list []authz.Token
 	if err := each(ctx, tx, func(r row) error {

@@ -157,14 +157,3 @@ func (c *Charter) Count(r Requirement, votes []Approval) Tally {
 	t.Teams = len(teams)
 	return t
 }
-
-// Voters returns the ids of the people who are approvers in both charters, ordered.
-func Voters(a, b *Charter) []string {
-	var out []string
-	for _, p := range a.Approvers {
-		if _, ok := b.Approver(p.ID); ok {
-			out = append(out, p.ID)
-		}
-	}
-	return out
-}

@@ -66,11 +66,6 @@ func LatestOfTenant(ctx context.Context, tx *sqldb.Tx, tenant string, n int) ([]
 	return entries(ctx, tx, n, entryColumns+` WHERE tenant = $1 ORDER BY leaf_index DESC`, tenant)
 }
 
-// LatestOfKind is the newest entries of one kind, newest first.
-func LatestOfKind(ctx context.Context, tx *sqldb.Tx, kind audit.Kind, n int) ([]LogEntry, error) {
-	return entries(ctx, tx, n, entryColumns+` WHERE kind = $1 ORDER BY leaf_index DESC`, string(kind))
-}
-
 func entries(ctx context.Context, tx *sqldb.Tx, n int, q string, args ...any) ([]LogEntry, error) {
 	n = min(n, MaxLogPage)
 	if n < 1 {

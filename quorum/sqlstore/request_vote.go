@@ -106,11 +106,6 @@ func OfTenant(ctx context.Context, tx *sqldb.Tx, tenant string, before time.Time
 		tenant, at, bound(limit))
 }
 
-// AllRequests lists every request after an id, in the order of ids.
-func AllRequests(ctx context.Context, tx *sqldb.Tx, after string, limit int) ([]Line, error) {
-	return lines(ctx, tx, `SELECT `+lineColumns+` FROM requests WHERE id > $1 ORDER BY id LIMIT $2`, after, bound(limit))
-}
-
 func bound(n int) int {
 	if n < 1 || n > quorum.MaxQueue {
 		return quorum.MaxQueue

@@ -90,11 +90,6 @@ func SuspensionsInForce(ctx context.Context, tx *sqldb.Tx) ([]warrant.Stop, erro
 		WHERE s.kind = 'suspend' AND e.stop IS NULL ORDER BY s.at, s.id`)
 }
 
-// StopsOn are the stops on a request, in the order of their dates.
-func StopsOn(ctx context.Context, tx *sqldb.Tx, request string) ([]warrant.Stop, error) {
-	return stops(ctx, tx, `SELECT id, text FROM stops WHERE request = $1 ORDER BY at, id`, request)
-}
-
 // Suspended are the people whom suspensions suspend, both sides of each (T55).
 func Suspended(ctx context.Context, tx *sqldb.Tx) ([]string, error) {
 	list, err := SuspensionsInForce(ctx, tx)

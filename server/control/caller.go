@@ -87,11 +87,6 @@ func (w Caller) tenantID() string {
 	return w.Principal.Tenant.String()
 }
 
-// System returns a caller for the service's own jobs.
-func System(job string) Caller {
-	return Caller{Principal: authz.Principal{Kind: authz.KindSystem, System: job}}
-}
-
 // Authenticate finds out who calls. A bearer is never mixed with a cookie.
 func (c *Control) Authenticate(ctx context.Context, cred Credentials) (Caller, error) {
 	who := Caller{Face: cred.Face, Address: cred.Address, Agent: cred.Agent}
