@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"holdfast/authz"
 	"holdfast/authz/passkey"
@@ -203,13 +204,9 @@ func (c *Control) mayVote(who Caller) error {
 // beginPossession asks for a signature over a charter's hash by a key of the
 // caller's that the charter names and that want still misses.
 func (c *Control) beginPossession(ctx context.Context, who Caller, ch *charter.Charter, hash [32]byte, want func(key string) bool) (out wire.VoteOptions, err error) {
-	party, err := c.party(who)
+	party, user, _, err := c.passkeyParty(ctx, who)
 	if err != nil {
-		return out, wrap(err)
-	}
-	user, _, err := c.passkeyUser(ctx, who.Person)
-	if err != nil {
-		return out, wrap(err)
+		return out, err
 	}
 	user.Credentials = slices.DeleteFunc(user.Credentials, func(k passkey.Credential) bool {
 		owner, _, ok := ch.Key(k.ID)
@@ -242,18 +239,11 @@ func (c *Control) finishPossession(ctx context.Context, who Caller, in wire.Pass
 	return a, f, nonce, hash, err
 }
 
-const ceremonyPossession = "possession"
-
 func proofsOf(byKey map[string][]byte) (out []charter.Proof) {
 	for key, evidence := range byKey {
 		out = append(out, charter.Proof{Key: key, Evidence: evidence})
 	}
-	slices.SortFunc(out, func(a, b charter.Proof) int {
-		if a.Key < b.Key {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(out, func(a, b charter.Proof) int { return strings.Compare(a.Key, b.Key) })
 	return out
 }
 

@@ -199,13 +199,9 @@ func (c *Control) finishTOTP(ctx context.Context, p authz.Person, bind string, i
 }
 
 func (c *Control) beginRegistration(ctx context.Context, who Caller, bind string) (wire.PasskeyOptions, error) {
-	party, err := c.party(who)
+	party, user, _, err := c.passkeyParty(ctx, who)
 	if err != nil {
-		return wire.PasskeyOptions{}, wrap(err)
-	}
-	user, _, err := c.passkeyUser(ctx, who.Person)
-	if err != nil {
-		return wire.PasskeyOptions{}, wrap(err)
+		return wire.PasskeyOptions{}, err
 	}
 	options, state, err := party.BeginRegistration(user)
 	if err != nil {
@@ -219,13 +215,9 @@ func (c *Control) finishRegistration(ctx context.Context, who Caller, bind strin
 	if err != nil {
 		return authz.Factor{}, err
 	}
-	party, err := c.party(who)
+	party, user, _, err := c.passkeyParty(ctx, who)
 	if err != nil {
-		return authz.Factor{}, wrap(err)
-	}
-	user, _, err := c.passkeyUser(ctx, who.Person)
-	if err != nil {
-		return authz.Factor{}, wrap(err)
+		return authz.Factor{}, err
 	}
 	credential, err := party.FinishRegistration(user, state, response)
 	if err != nil {

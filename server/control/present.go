@@ -119,13 +119,15 @@ func (c *Control) attest(ctx context.Context, tx *sqldb.Tx, who Caller, method w
 	return proof, err
 }
 
-// party is the relying party of the caller's face.
-func (c *Control) party(who Caller) (*passkey.Party, error) {
-	p := c.Passkeys[who.Face]
-	if p == nil {
-		return nil, fmt.Errorf("control: no relying party for face %q", who.Face)
+// passkeyParty is the relying party of the caller's face, the caller as its user
+// with the passkeys that live, and the factor behind each credential id.
+func (c *Control) passkeyParty(ctx context.Context, who Caller) (*passkey.Party, passkey.User, map[string]authz.Factor, error) {
+	party := c.Passkeys[who.Face]
+	if party == nil {
+		return nil, passkey.User{}, nil, wrap(fmt.Errorf("control: no relying party for face %q", who.Face))
 	}
-	return p, nil
+	user, factors, err := c.passkeyUser(ctx, who.Person)
+	return party, user, factors, wrap(err)
 }
 
 // passkeyUser is the person as a WebAuthn user, with the passkeys that live.

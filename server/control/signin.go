@@ -167,13 +167,9 @@ func (c *Control) BeginPasskey(ctx context.Context, who Caller) (wire.PasskeyOpt
 	if err := c.decide(who, authz.SessionVerify, own(who), ""); err != nil {
 		return wire.PasskeyOptions{}, err
 	}
-	party, err := c.party(who)
+	party, user, _, err := c.passkeyParty(ctx, who)
 	if err != nil {
-		return wire.PasskeyOptions{}, wrap(err)
-	}
-	user, _, err := c.passkeyUser(ctx, who.Person)
-	if err != nil {
-		return wire.PasskeyOptions{}, wrap(err)
+		return wire.PasskeyOptions{}, err
 	}
 	options, state, err := party.BeginSignInAs(user)
 	if err != nil {
@@ -195,13 +191,9 @@ func (c *Control) FinishPasskey(ctx context.Context, who Caller, in wire.Passkey
 	if err != nil {
 		return Opened{}, err
 	}
-	party, err := c.party(who)
+	party, user, factors, err := c.passkeyParty(ctx, who)
 	if err != nil {
-		return Opened{}, wrap(err)
-	}
-	user, factors, err := c.passkeyUser(ctx, who.Person)
-	if err != nil {
-		return Opened{}, wrap(err)
+		return Opened{}, err
 	}
 	assertion, err := party.FinishSignInAs(user, state, response)
 	if err != nil {
@@ -227,10 +219,12 @@ func (c *Control) raise(ctx context.Context, who Caller, m authz.Method, f authz
 
 // The kinds of ceremony; one can never end another.
 const (
-	ceremonySignIn  = "sign-in"
-	ceremonyStepUp  = "step-up"
-	ceremonyTOTP    = "enrol-totp"
-	ceremonyPasskey = "enrol-passkey"
+	ceremonySignIn     = "sign-in"
+	ceremonyStepUp     = "step-up"
+	ceremonyTOTP       = "enrol-totp"
+	ceremonyPasskey    = "enrol-passkey"
+	ceremonyVote       = "vote"
+	ceremonyPossession = "possession"
 )
 
 // begun keeps a passkey ceremony's state and returns what the browser needs.

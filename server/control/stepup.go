@@ -27,13 +27,9 @@ func (c *Control) BeginStepUp(ctx context.Context, who Caller, in wire.StepUpBeg
 	if err != nil {
 		return wire.PasskeyOptions{}, err
 	}
-	party, err := c.party(who)
+	party, user, _, err := c.passkeyParty(ctx, who)
 	if err != nil {
-		return wire.PasskeyOptions{}, wrap(err)
-	}
-	user, _, err := c.passkeyUser(ctx, who.Person)
-	if err != nil {
-		return wire.PasskeyOptions{}, wrap(err)
+		return wire.PasskeyOptions{}, err
 	}
 	var nonce warrant.Nonce
 	rand.Read(nonce[:])
@@ -131,13 +127,9 @@ func (c *Control) stepUpPasskey(ctx context.Context, who Caller, digest [32]byte
 // assert verifies a passkey's answer over the caller's own challenge. The
 // counter is not stored yet: the transaction that relies on it does that.
 func (c *Control) assert(ctx context.Context, who Caller, challenge passkey.Challenge, state passkey.Ceremony, response []byte) (passkey.Assertion, authz.Factor, error) {
-	party, err := c.party(who)
+	party, user, factors, err := c.passkeyParty(ctx, who)
 	if err != nil {
-		return passkey.Assertion{}, authz.Factor{}, wrap(err)
-	}
-	user, factors, err := c.passkeyUser(ctx, who.Person)
-	if err != nil {
-		return passkey.Assertion{}, authz.Factor{}, wrap(err)
+		return passkey.Assertion{}, authz.Factor{}, err
 	}
 	assertion, err := party.FinishAssertion(user, challenge, state, response)
 	if err != nil {

@@ -19,8 +19,6 @@ import (
 	"holdfast/server/wire"
 )
 
-const ceremonyVote = "vote"
-
 // BeginVote returns the passkey options for one decision on one request: the
 // challenge binds a fresh nonce, the decision and the statement's digest.
 func (c *Control) BeginVote(ctx context.Context, who Caller, request, decision string) (out wire.VoteOptions, err error) {
@@ -32,13 +30,9 @@ func (c *Control) BeginVote(ctx context.Context, who Caller, request, decision s
 	if err != nil {
 		return out, err
 	}
-	party, err := c.party(who)
+	party, user, _, err := c.passkeyParty(ctx, who)
 	if err != nil {
-		return out, wrap(err)
-	}
-	user, _, err := c.passkeyUser(ctx, who.Person)
-	if err != nil {
-		return out, wrap(err)
+		return out, err
 	}
 	user.Credentials = slices.DeleteFunc(user.Credentials, func(k passkey.Credential) bool {
 		owner, _, ok := ch.Key(k.ID)
