@@ -315,6 +315,7 @@ func (s *service) duties() duties {
 		Execute: s.control.Execute,
 
 		SignCheckpoint: s.control.SignCheckpoint,
+		RewrapKeys:     s.control.RewrapKeys,
 		Reclaim:        s.reclaim,
 		SealSnapshots: func(ctx context.Context) error {
 			_, err := s.control.SealSnapshots(ctx, batch)

@@ -14,19 +14,19 @@ import (
 type duties struct {
 	// Tick reads the clocks and lets the timers of the gate accrue.
 	Tick func(context.Context) error
-	// SignCheckpoint signs the log's newest leaves and asks the witnesses.
+	// SignCheckpoint signs the log's newest leaves.
 	SignCheckpoint func(context.Context) error
-	// Deliver brings warrants and stops to the sites; it needs no Redis, for
+	// Deliver brings charters, stops and warrants to the site; it needs no Redis, for
 	// stops must always arrive.
 	Deliver func(context.Context) error
-	// Execute lets the sites do what is due.
+	// Execute lets the site do what is due.
 	Execute func(context.Context) error
 	// SealSnapshots seals what was taken; ProveSnapshots restores copies and
 	// compares.
 	SealSnapshots  func(context.Context) error
 	ProveSnapshots func(context.Context) error
-	// SendNotices tells people what happened.
-	SendNotices func(context.Context) error
+	// RewrapKeys wraps the tenants' keys for the charter's recovery recipients.
+	RewrapKeys func(context.Context) error
 	// Reclaim takes what nothing needs any more.
 	Reclaim func(context.Context) error
 	// RepairLog compares what the site did with what the log says.
@@ -49,7 +49,7 @@ func (d duties) list(rdb redis.UniversalClient) []jobs.Job {
 	add("execute", time.Second, 10*time.Minute, withRedis(rdb, d.Execute))
 	add("seal", time.Second, time.Hour, d.SealSnapshots)
 	add("prove", 5*time.Second, 6*time.Hour, d.ProveSnapshots)
-	add("notices", 2*time.Second, time.Minute, d.SendNotices)
+	add("rewrap-keys", 10*time.Minute, 10*time.Minute, d.RewrapKeys)
 	add("reclaim", time.Minute, time.Hour, withRedis(rdb, d.Reclaim))
 	add("repair-log", time.Hour, time.Hour, d.RepairLog)
 	add("orphan-packs", time.Minute, 10*time.Minute, d.EndOrphanPacks)

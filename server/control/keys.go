@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"holdfast/quorum/audit"
 	"holdfast/snapshots"
@@ -28,14 +29,16 @@ func (c *Control) rewrap(ctx context.Context, tenant string) error {
 	return c.enter(ctx, deedAt(tenant, at), entry{kind: audit.KindKeyWrapped, tenant: tenant, subject: tenant, body: keysBody{tenant, recovery}})
 }
 
-// RewrapKeys is rewrap for every tenant that has keys: a job, for when a charter
-// comes into force that names other recovery recipients.
+// RewrapKeys is rewrap for every tenant that has keys, so that a charter that
+// names other recovery recipients reaches the keys that were made before it. A
+// tenant whose keys fail keeps no other from its turn.
 func (c *Control) RewrapKeys(ctx context.Context) error {
-	return c.eachTenant(ctx, func(tenant string) error {
-		err := c.rewrap(ctx, tenant)
-		if errors.Is(err, snapshots.ErrNotFound) {
-			return nil // no keys yet
+	var failed []error
+	err := c.eachTenant(ctx, func(tenant string) error {
+		if err := c.rewrap(ctx, tenant); err != nil && !errors.Is(err, snapshots.ErrNotFound) { // not found: no keys yet
+			failed = append(failed, fmt.Errorf("%s: %w", tenant, err))
 		}
-		return err
+		return ctx.Err()
 	})
+	return errors.Join(append(failed, err)...)
 }
