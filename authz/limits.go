@@ -30,6 +30,8 @@ const (
 	MaxPublicKeyLength = 4096
 	// MaxDetailLength bounds a history or notice detail, in bytes.
 	MaxDetailLength = 2000
+	// TokenTouch is how stale a token's time of last use may become; it spares writes.
+	TokenTouch = time.Minute
 	// MaxNoticeAttempts is how often delivery of one notice is tried.
 	MaxNoticeAttempts = 20
 )

@@ -199,9 +199,6 @@ func (r Root) node() node.Node {
 	return node.Node{Kind: chunk.KindRoot, Children: r.Top, Payload: e.b}
 }
 
-// maxKeys bounds the key sets of one tenant.
-const maxKeys = 1024
-
 // ParseRoot reads a root node.
 func ParseRoot(n node.Node) (Root, error) {
 	if n.Kind != chunk.KindRoot || len(n.Children) > 1 {

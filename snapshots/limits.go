@@ -58,6 +58,9 @@ const (
 	// MaxTreeDepth bounds the levels of index nodes that a reader follows.
 	MaxTreeDepth = 8
 
+	// maxKeys bounds the key sets that one root commits to and one seal record wraps.
+	maxKeys = 1024
+
 	// restoreBatch bounds the entries that a server-side restore commits at once.
 	restoreBatch = 2048
 	// rowBatch is how many versions are read at once while walking a volume.

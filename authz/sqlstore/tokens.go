@@ -11,9 +11,6 @@ import (
 
 const tokenColumns = `id, tenant, site, name, hash, scopes, all_volumes, minted_by, minted_at, expires_at, last_used_at, revoked_at`
 
-// touchEvery is how stale a token's time of last use may become; it spares writes.
-const touchEvery = time.Minute
-
 func scanToken(r row) (authz.Token, error) {
 	var t authz.Token
 	var hash []byte
@@ -171,9 +168,9 @@ func (s Store) RevokeToken(ctx context.Context, tx *sqldb.Tx, t authz.TokenID, b
 	return s.tell(ctx, tx, p, "token-revoked", "token "+tok.Name+" was revoked", by, at)
 }
 
-// TouchToken notes that a token was used, to a minute.
+// TouchToken notes that a token was used, to within authz.TokenTouch.
 func (Store) TouchToken(ctx context.Context, tx *sqldb.Tx, t authz.TokenID, at time.Time) error {
 	_, err := tx.Exec(ctx, `UPDATE tokens SET last_used_at = $2 WHERE id = $1 AND last_used_at < $3`,
-		t, sqldb.Micros(at), sqldb.Micros(at.Add(-touchEvery)))
+		t, sqldb.Micros(at), sqldb.Micros(at.Add(-authz.TokenTouch)))
 	return err
 }

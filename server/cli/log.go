@@ -23,12 +23,6 @@ import (
 	"holdfast/server/client"
 )
 
-// logTimeout bounds one file of the log.
-const logTimeout = 30 * time.Second
-
-// maxKeyFile bounds a file of keys or a charter that a command reads.
-const maxKeyFile = 1 << 20
-
 func (s *shell) logCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "log", Short: "Check the transparency log, and read it",

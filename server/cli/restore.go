@@ -100,9 +100,6 @@ type restored struct {
 	Refused []string `json:"refused,omitempty"`
 }
 
-// maxRefused bounds the names that are kept of members that were refused.
-const maxRefused = 100
-
 func (s *shell) restoreTo(ctx context.Context, c *client.Client, from client.Source, prefix string, root *os.Root, o untar.Options) error {
 	body, err := c.GetTar(ctx, from, prefix)
 	if err != nil {

@@ -15,9 +15,6 @@ import (
 	"holdfast/server/wire"
 )
 
-// maxAnswer bounds every JSON answer that is read into memory.
-const maxAnswer = 64 << 20
-
 // Client calls one face of one service. It is safe for concurrent use.
 type Client struct {
 	base   string

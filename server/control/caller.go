@@ -151,7 +151,7 @@ func (c *Control) byToken(ctx context.Context, cred Credentials, who Caller) (Ca
 	if err := presented.Matches(apitoken.Hash(token.Hash)); err != nil {
 		return Caller{}, c.unknownBearer(ctx, cred)
 	}
-	if now.Sub(token.LastUsedAt) > tokenTouch {
+	if now.Sub(token.LastUsedAt) > authz.TokenTouch {
 		if err := c.write(ctx, func(tx *sqldb.Tx) error { return c.Accounts.TouchToken(ctx, tx, tokenID, now) }); err != nil {
 			return Caller{}, err
 		}

@@ -4,8 +4,6 @@ import "time"
 
 // Every numeric bound of the use cases.
 const (
-	// tokenTouch is how stale a token's time of last use may become.
-	tokenTouch = time.Minute
 	// InvitationLife is how long an invitation can be answered.
 	InvitationLife = 7 * 24 * time.Hour
 	// DefaultPage and MaxPage bound listings.

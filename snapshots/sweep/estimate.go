@@ -10,9 +10,6 @@ import (
 	"holdfast/snapshots/sweep/internal/index"
 )
 
-// maxEstimate bounds the frames that an Estimate looks at; beyond it the figure is what was found so far.
-const maxEstimate = 200_000
-
 // Estimate answers, for each of the snapshots by their digests, how many stored bytes would be freed if the copies up to
 // it were erased, without changing anything. Versions within the undo window and other snapshots keep what they need.
 func (s *Sweeper) Estimate(ctx context.Context, tenant string, digests [][32]byte) ([]uint64, error) {

@@ -15,6 +15,8 @@ const (
 	batchPacks = 100
 	// garbageShare: Reclaim rewrites a pack only if one part in so many is garbage. Erase rewrites all that it has touched.
 	garbageShare = 8
+	// maxEstimate bounds the frames that an Estimate looks at; beyond it the figure is what was found so far.
+	maxEstimate = 200_000
 	// capWindow is the day over which Leave.DayBytes counts.
 	capWindow = 24 * time.Hour
 )
