@@ -22,4 +22,5 @@ var limits = map[Kind]limit{
 	Recovery: {addressRate: 20, addressBurst: 10, addressPeriod: time.Minute, free: 5, base: time.Minute, most: time.Hour, forget: 24 * time.Hour},
 	Passkey:  {addressRate: 240, addressBurst: 120, addressPeriod: time.Minute},
 	Ticket:   {addressRate: 60, addressBurst: 30, addressPeriod: time.Minute},
+	Refusal:  {addressRate: 30, addressBurst: 30, addressPeriod: time.Minute},
 }

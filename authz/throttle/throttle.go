@@ -35,9 +35,12 @@ const (
 	// Ticket is an invitation or enrolment ticket, or an API token that does
 	// not match: by address only.
 	Ticket
+	// Refusal is asking for what nobody may do alone, each time of which leaves a
+	// leaf in the log for ever: by address only.
+	Refusal
 )
 
-var names = []string{"", "password", "totp", "recovery", "passkey", "ticket"}
+var names = []string{"", "password", "totp", "recovery", "passkey", "ticket", "refusal"}
 
 // String returns the name, or "" for an invalid value.
 func (k Kind) String() string {
@@ -94,7 +97,7 @@ func New(store Store) (*Throttle, error) {
 
 // Attempt is called before anything is verified, so that attempts made at once
 // are all counted. account is the folded e-mail address or a person's id,
-// whether or not it exists (T14), and may be empty only for Passkey and Ticket.
+// whether or not it exists (T14), and may be empty only for Passkey, Ticket and Refusal.
 // It returns nil, a *LimitedError, or ErrUnavailable.
 func (t *Throttle) Attempt(ctx context.Context, k Kind, account string, address netip.Addr) error {
 	l, ok := limits[k]

@@ -213,3 +213,24 @@ func TestI5_AHoldOnNothingIsRefused(t *testing.T) {
 		t.Fatal(holds, err)
 	}
 }
+
+// Whoever asks again and again to delete a snapshot is refused every time, and
+// does not fill the log, which is kept for ever.
+func TestT40_RefusalsDoNotFillTheLog(t *testing.T) {
+	w := sqliteWorld(t, nil)
+	doomed := w.history(1)
+	before := w.logSize()
+	who := w.owner.Who()
+	for range 100 {
+		err := w.DeleteSnapshot(t.Context(), who, doomed[0].ID)
+		if typ := control.AsError(err).Type; err == nil || typ != wire.TypeGateRequired && typ != wire.TypeThrottled {
+			t.Fatal(err)
+		}
+	}
+	if n := w.logSize() - before; n < 1 || n > 40 {
+		t.Errorf("%d leaves of one client", n)
+	}
+	w.unharmed(doomed...)
+	who.Address = "198.51.100.7" // another client is told how to ask
+	w.refused(w.DeleteSnapshot(t.Context(), who, doomed[0].ID), wire.TypeGateRequired)
+}

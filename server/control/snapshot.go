@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"holdfast/authz"
+	"holdfast/authz/throttle"
 	"holdfast/quorum/audit"
 	"holdfast/server/wire"
 	"holdfast/snapshots"
@@ -105,6 +106,10 @@ func (c *Control) DeleteSnapshot(ctx context.Context, who Caller, ref string) er
 	}
 	if err != nil {
 		return err
+	}
+	// Refused all the same, but without a leaf: one client does not fill the log.
+	if err := c.Throttle.Attempt(ctx, throttle.Refusal, "", address(who.Address)); err != nil {
+		return wrap(err)
 	}
 	e := newError(wire.TypeGateRequired, nil,
 		"Nobody deletes a snapshot alone. Open a request; it is done when a quorum of support people has signed it and the delay has passed.")

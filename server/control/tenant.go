@@ -13,7 +13,7 @@ import (
 // CreateTenant makes a tenant and invites its first owner.
 func (c *Control) CreateTenant(ctx context.Context, who Caller, in wire.CreateTenant) (out wire.CreatedTenant, err error) {
 	r := service
-	r.Detail = in.Name + " " + in.OwnerEmail
+	r.Detail = in.Name + " " + in.OwnerEmail + " " + in.OwnerName
 	if _, err := c.decideOnce(ctx, who, authz.TenantCreate, r, ""); err != nil {
 		return out, err
 	}
