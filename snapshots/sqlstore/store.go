@@ -32,10 +32,11 @@ func New() *Store { return &Store{} }
 
 var _ snapshots.Store = (*Store)(nil)
 
-// batchRows bounds the rows of one statement; with batchIn, the values of one IN list.
+// batchRows bounds the rows of one statement; batchIn the values of one IN list. Greater ones are slower: SQLite and
+// its driver look every named parameter up among all of the statement's.
 const (
-	batchRows = 200
-	batchIn   = 200
+	batchRows = 32
+	batchIn   = 64
 )
 
 // notFound turns the driver's "no rows" into the domain's.
