@@ -234,3 +234,35 @@ func TestT40_RefusalsDoNotFillTheLog(t *testing.T) {
 	who.Address = "198.51.100.7" // another client is told how to ask
 	w.refused(w.DeleteSnapshot(t.Context(), who, doomed[0].ID), wire.TypeGateRequired)
 }
+
+// Who hands the ticket to enrol again over does not come in with it: it is worth
+// nothing without the account's password.
+func TestT12_ATicketAloneOpensNoSession(t *testing.T) {
+	w := sqliteWorld(t, nil)
+	ctx := t.Context()
+	member := w.owner.Colleague("owner")
+	w.Pass(controltest.Quarantine)
+	r, err := w.owner.Ask(wire.AskRequest{Action: "reset-factor", Subject: member.ID})
+	w.ok(err)
+	w.approve(r.ID, 0, 1)
+	w.until(r.ID, "applied", controltest.Cooling+10*time.Second)
+	var inv wire.Invitation
+	w.Approvers[0].OK(func(who control.Caller) (err error) {
+		inv, err = w.ReissueEnrolment(ctx, who, member.ID)
+		return err
+	})
+	thief := *member
+	stranger := control.Caller{Face: member.Face, Address: "192.0.2.200"}
+	begun, err := w.BeginInvitation(ctx, stranger, wire.BeginInvitation{Secret: inv.Secret, Kind: "passkey"})
+	w.ok(err)
+	answer := thief.Create(*begun.Passkey)
+	opened, err := w.AcceptInvitation(ctx, stranger, wire.AcceptInvitation{Secret: inv.Secret, Passkey: &answer})
+	w.ok(err)
+	if opened.Secret != "" {
+		t.Fatal("a session without the password")
+	}
+	w.Clock.Advance(time.Second)
+	thief.Password = "not the password of the account"
+	w.refused(thief.SignInPassword(), wire.TypeBadCredentials)
+	member.SignInAgain() // who knows it comes in with the new passkey
+}

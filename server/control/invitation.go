@@ -48,7 +48,8 @@ func (c *Control) BeginInvitation(ctx context.Context, who Caller, in wire.Begin
 }
 
 // AcceptInvitation sets password and first factor in one transaction and opens a
-// session that has shown both.
+// session that has shown both. A ticket to enrol again after a reset opens none: it
+// went through other hands, and whoever holds it still has to know the password (T12).
 func (c *Control) AcceptInvitation(ctx context.Context, who Caller, in wire.AcceptInvitation) (Opened, error) {
 	p, open, err := c.invited(ctx, who, in.Secret)
 	if err != nil {
@@ -95,6 +96,9 @@ func (c *Control) AcceptInvitation(ctx context.Context, who Caller, in wire.Acce
 	if err != nil {
 		return Opened{}, err
 	}
+	if !open.Account {
+		return Opened{}, nil
+	}
 	method := authz.MethodTOTP
 	if f.Mechanism == authz.MechanismPasskey {
 		method = authz.MethodPasskey
@@ -102,7 +106,7 @@ func (c *Control) AcceptInvitation(ctx context.Context, who Caller, in wire.Acce
 	// A session opened in the very microsecond of the enrolment is still young
 	// enough to be refused by marks set then; it begins after it.
 	secret, s, err := c.Sessions.Start(ctx, faceOf(p), p.ID, session.Proof{
-		Password: open.Account, Method: method, Factor: f.ID, Quarantined: f.Quarantined(at), First: true, HasFactor: true,
+		Password: true, Method: method, Factor: f.ID, Quarantined: f.Quarantined(at), First: true, HasFactor: true,
 	}, who.client())
 	if err != nil {
 		return Opened{}, wrap(err)

@@ -116,6 +116,9 @@ func (h *Human) Accept(inv wire.Invitation) {
 	must(h.t, err)
 	h.Credentials.Session = opened.Secret
 	h.Clock.Advance(time.Second)
+	if !begun.Password { // a ticket opens no session by itself
+		h.SignInAgain()
+	}
 	h.EnrolTOTP()
 }
 
