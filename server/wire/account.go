@@ -15,8 +15,8 @@ type Session struct {
 	Person    Person    `json:"person"`
 	Face      string    `json:"face" enum:"portal,console"`
 	Assurance string    `json:"assurance" enum:"password,second-factor"`
-	Enrolled  bool      `json:"enrolled"` // has a second factor at all
-	Methods   []string  `json:"methods"`  // second factors that can be used now: totp, passkey
+	Enrolled  bool      `json:"enrolled" doc:"has a second factor at all"`
+	Methods   []string  `json:"methods" doc:"second factors that can be used now: totp, passkey"`
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at"`
 	Address   string    `json:"address,omitempty"`
@@ -101,17 +101,17 @@ type Factor struct {
 	Kind       string     `json:"kind" enum:"totp,passkey"`
 	Name       string     `json:"name"`
 	EnrolledAt time.Time  `json:"enrolled_at"`
-	UsableFrom time.Time  `json:"usable_from"` // end of its quarantine
+	UsableFrom time.Time  `json:"usable_from" doc:"end of its quarantine"`
 	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
-	Hardware   bool       `json:"hardware"` // bound to one device
+	Hardware   bool       `json:"hardware" doc:"bound to one device"`
 }
 
 // TOTPEnrolment is shown once; Confirm with a code of it makes it a factor.
 type TOTPEnrolment struct {
 	Ceremony string `json:"ceremony"`
-	Secret   string `json:"secret"` // base32
-	URL      string `json:"url"`    // otpauth://
-	QR       []byte `json:"qr"`     // PNG
+	Secret   string `json:"secret" doc:"base32"`
+	URL      string `json:"url" doc:"an otpauth:// URL of the secret"`
+	QR       []byte `json:"qr" doc:"the URL as a PNG image of a QR code"`
 }
 
 // Code is a TOTP code, or where a call says so a recovery code. An enrolment
@@ -158,7 +158,7 @@ type RecoveryCodes struct {
 type MintToken struct {
 	Name      string    `json:"name" minLength:"1" maxLength:"100"`
 	Scopes    []string  `json:"scopes" minItems:"1"`
-	Volumes   []string  `json:"volumes,omitempty"` // none: every volume of the tenant
+	Volumes   []string  `json:"volumes,omitempty" doc:"empty: every volume of the tenant"`
 	ExpiresAt time.Time `json:"expires_at"`
 }
 

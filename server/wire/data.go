@@ -6,7 +6,7 @@ import "time"
 type CreateVolume struct {
 	Name    string `json:"name" minLength:"1" maxLength:"200"`
 	Kind    string `json:"kind" enum:"files,stream"`
-	Profile string `json:"profile,omitempty"` // chunk profile; empty picks the kind's default
+	Profile string `json:"profile,omitempty" doc:"chunk profile; empty picks the kind's default"`
 }
 
 // Volume is a named set of primary data.
@@ -18,10 +18,10 @@ type Volume struct {
 	Profile   string    `json:"profile"`
 	CreatedAt time.Time `json:"created_at"`
 	Deleted   bool      `json:"deleted"`
-	Head      int64     `json:"head"` // sequence number of the last commit
+	Head      int64     `json:"head" doc:"sequence number of the last commit"`
 	Files     int64     `json:"files"`
 	Bytes     int64     `json:"bytes"`
-	UndoFrom  time.Time `json:"undo_from"` // every moment since then can be restored
+	UndoFrom  time.Time `json:"undo_from" doc:"every moment since then can be restored"`
 }
 
 // Entry is one path of a volume or snapshot. Path is UTF-8 where the stored
@@ -77,22 +77,22 @@ type Restore struct {
 	Snapshot string     `json:"snapshot,omitempty"`
 	At       *time.Time `json:"at,omitempty"`
 	Prefix   string     `json:"prefix,omitempty"`
-	Into     string     `json:"into,omitempty"`  // volume; empty is the same volume
-	Exact    bool       `json:"exact,omitempty"` // also delete what the point does not have
+	Into     string     `json:"into,omitempty" doc:"volume; empty is the same volume"`
+	Exact    bool       `json:"exact,omitempty" doc:"also delete what the point does not have"`
 }
 
 // Restored says what a restore brought back.
 type Restored struct {
 	Volume    string `json:"volume"`
-	Files     int64  `json:"files"`     // entries that were brought back
-	Unchanged int64  `json:"unchanged"` // entries that were as they should be
+	Files     int64  `json:"files" doc:"entries that were brought back"`
+	Unchanged int64  `json:"unchanged" doc:"entries that were as they should be"`
 	Deleted   int64  `json:"deleted"`
 	Seq       int64  `json:"seq"`
 }
 
 // AskTicket wants a short-lived ticket for the data path of one volume.
 type AskTicket struct {
-	Operations []string `json:"operations" minItems:"1"` // get put delete list restore (out of snapshots)
+	Operations []string `json:"operations" minItems:"1" doc:"get, put, delete, list; restore: out of snapshots"`
 }
 
 // Ticket is an EdDSA JWT for the data path.
@@ -112,8 +112,8 @@ type Uploaded struct {
 
 // UploadedTree is the answer to a PUT of a tar stream: all of it is durable.
 type UploadedTree struct {
-	Entries   int64     `json:"entries"`   // members of the archive
-	Unchanged int64     `json:"unchanged"` // of them, already there like this
+	Entries   int64     `json:"entries" doc:"members of the archive"`
+	Unchanged int64     `json:"unchanged" doc:"members that were already there like this"`
 	Bytes     int64     `json:"bytes"`
 	Deleted   int64     `json:"deleted"`
 	Seq       int64     `json:"seq"`
@@ -123,6 +123,6 @@ type UploadedTree struct {
 // Removed is the answer to a deletion of primary data.
 type Removed struct {
 	Files       int64     `json:"files"`
-	Recoverable time.Time `json:"recoverable_until"` // by the undo window; snapshots stay longer
+	Recoverable time.Time `json:"recoverable_until" doc:"until when the undo window brings it back; snapshots stay longer"`
 	Seq         int64     `json:"seq"`
 }

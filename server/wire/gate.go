@@ -6,11 +6,11 @@ import "time"
 // person confirms it with a second factor used for exactly its statement.
 type AskRequest struct {
 	Action  string            `json:"action"`
-	Tenant  string            `json:"tenant,omitempty"`  // staff only: for whom
-	Copies  []CopyRef         `json:"copies,omitempty"`  // delete-copies
-	Subject string            `json:"subject,omitempty"` // other actions: whom or what it is about
-	Facts   map[string]string `json:"facts,omitempty"`   // other actions: what it asks for
-	Charter string            `json:"charter,omitempty"` // change-charter: the next charter's text
+	Tenant  string            `json:"tenant,omitempty" doc:"staff only: for whom"`
+	Copies  []CopyRef         `json:"copies,omitempty" doc:"delete-copies: what to delete"`
+	Subject string            `json:"subject,omitempty" doc:"other actions: whom or what it is about"`
+	Facts   map[string]string `json:"facts,omitempty" doc:"other actions: what it asks for"`
+	Charter string            `json:"charter,omitempty" doc:"change-charter: the next charter's text"`
 	Reason  string            `json:"reason" minLength:"1" maxLength:"500"`
 }
 
@@ -25,7 +25,7 @@ type Request struct {
 	ID           string           `json:"id"`
 	Tenant       string           `json:"tenant,omitempty"`
 	Action       string           `json:"action"`
-	State        string           `json:"state"` // draft, open, cooling, executing, tombstoned, erased, denied, expired, cancelled, restored, done
+	State        string           `json:"state" doc:"draft, open, cooling, executing, tombstoned, erased, denied, expired, cancelled, restored, applied (what hides no copy ends so)"`
 	Reason       string           `json:"reason"`
 	Requester    Actor            `json:"requester"`
 	OpenedAt     time.Time        `json:"opened_at"`
@@ -33,14 +33,14 @@ type Request struct {
 	ExecuteUntil time.Time        `json:"execute_until"`
 	Digest       string           `json:"digest"`
 	Fingerprint  string           `json:"fingerprint"`
-	Statement    string           `json:"statement"` // the header, exactly as it is signed
+	Statement    string           `json:"statement" doc:"the header, exactly as it is signed"`
 	BodyLines    int              `json:"body_lines"`
 	Impact       *Impact          `json:"impact,omitempty"`
 	Need         Need             `json:"need"`
 	Votes        []Vote           `json:"votes"`
 	Timer        *Timer           `json:"timer,omitempty"`
-	Blocked      []string         `json:"blocked,omitempty"` // why nothing happens now, in words
-	Confirm      *StepUpChallenge `json:"confirm,omitempty"` // drafts: what to prove presence for
+	Blocked      []string         `json:"blocked,omitempty" doc:"why nothing happens now, in words"`
+	Confirm      *StepUpChallenge `json:"confirm,omitempty" doc:"drafts: what to prove presence for"`
 }
 
 // Actor is who did something.
@@ -58,7 +58,7 @@ type Need struct {
 	Hardware    int      `json:"hardware"`
 	Independent int      `json:"independent"`
 	Got         int      `json:"got"`
-	TOTP        bool     `json:"totp"` // one-time codes count
+	TOTP        bool     `json:"totp" doc:"one-time codes count"`
 	Surcharges  []string `json:"surcharges,omitempty"`
 }
 
@@ -74,7 +74,7 @@ type Vote struct {
 
 // Timer is an accrued duration: it counts only while clocks agree and nothing stops it.
 type Timer struct {
-	Of      string  `json:"of"` // cooling or grace
+	Of      string  `json:"of" doc:"cooling or grace"`
 	Seconds float64 `json:"seconds"`
 	Accrued float64 `json:"accrued"`
 	Stopped string  `json:"stopped,omitempty"`
@@ -85,7 +85,7 @@ type Impact struct {
 	Copies  int            `json:"copies"`
 	Bytes   int64          `json:"bytes"`
 	Files   int64          `json:"files"`
-	Frees   int64          `json:"frees,omitempty"` // bytes that no other snapshot, undo moment or live file needs; 0 also where that is not known
+	Frees   int64          `json:"frees,omitempty" doc:"bytes that no other snapshot, undo moment or live file needs; 0 also where that is not known"`
 	Volumes []VolumeImpact `json:"volumes"`
 }
 
@@ -94,8 +94,8 @@ type VolumeImpact struct {
 	Volume     string     `json:"volume"`
 	Name       string     `json:"name"`
 	Copies     int        `json:"copies"`
-	NewestLeft *time.Time `json:"newest_left,omitempty"` // newest restore point that remains; nil: none
-	LastCopies []string   `json:"last_copies,omitempty"` // snapshots whose last proven copy this is
+	NewestLeft *time.Time `json:"newest_left,omitempty" doc:"newest restore point that remains; absent: none"`
+	LastCopies []string   `json:"last_copies,omitempty" doc:"snapshots whose last proven copy this is"`
 }
 
 // CastVote decides: with a TOTP code where the charter allows, or with the
@@ -122,8 +122,8 @@ type VoteOptions struct {
 // PlaceHold asks that nothing of a target can be deleted or reclaimed.
 type PlaceHold struct {
 	Volume   string `json:"volume,omitempty"`
-	Snapshot string `json:"snapshot,omitempty"` // neither: the whole tenant
-	Tenant   string `json:"tenant,omitempty"`   // staff only
+	Snapshot string `json:"snapshot,omitempty" doc:"with neither volume nor snapshot: the whole tenant; a hold on a snapshot lies on its whole volume"`
+	Tenant   string `json:"tenant,omitempty" doc:"staff only"`
 	Reason   string `json:"reason" minLength:"1" maxLength:"500"`
 }
 
@@ -141,16 +141,16 @@ type Hold struct {
 
 // PlaceFreeze stops everything destructive for a tenant, or everywhere.
 type PlaceFreeze struct {
-	Everywhere bool   `json:"everywhere,omitempty"` // approvers only
-	Tenant     string `json:"tenant,omitempty"`     // staff only
-	Lockdown   bool   `json:"lockdown,omitempty"`   // owners: also revoke young sessions, tokens and factors
+	Everywhere bool   `json:"everywhere,omitempty" doc:"approvers only"`
+	Tenant     string `json:"tenant,omitempty" doc:"staff only"`
+	Lockdown   bool   `json:"lockdown,omitempty" doc:"owners: also revoke young sessions, tokens and factors"`
 	Reason     string `json:"reason" minLength:"1" maxLength:"500"`
 }
 
 // Freeze is in force until a quorum lifts it.
 type Freeze struct {
 	ID       string     `json:"id"`
-	Tenant   string     `json:"tenant,omitempty"` // empty: everywhere
+	Tenant   string     `json:"tenant,omitempty" doc:"empty: everywhere"`
 	Reason   string     `json:"reason"`
 	By       Actor      `json:"by"`
 	At       time.Time  `json:"at"`
@@ -168,7 +168,7 @@ type Charter struct {
 
 // Ceremony is the state of the genesis ceremony.
 type Ceremony struct {
-	State   string  `json:"state"` // none, signing, sealed
+	State   string  `json:"state" doc:"none, signing, sealed"`
 	Text    string  `json:"text,omitempty"`
 	Hash    string  `json:"hash,omitempty"`
 	Missing []Actor `json:"missing,omitempty"`
@@ -180,8 +180,8 @@ type Ceremony struct {
 type ProposeGenesis struct {
 	Purpose    string            `json:"purpose" enum:"production,demo"`
 	Approvers  []GenesisApprover `json:"approvers"`
-	Recipients []string          `json:"recipients"`      // age recipients of the recovery keys
-	Lines      map[string]string `json:"lines,omitempty"` // charter lines that differ from the defaults of the purpose
+	Recipients []string          `json:"recipients" doc:"age recipients of the recovery keys"`
+	Lines      map[string]string `json:"lines,omitempty" doc:"charter lines that differ from the defaults of the purpose"`
 }
 
 // GenesisApprover puts a staff member into a team.
