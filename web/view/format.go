@@ -69,7 +69,7 @@ var States = map[string]string{
 	"expired":    "Expired: silence denies",
 	"cancelled":  "Cancelled",
 	"restored":   "Brought back",
-	"done":       "Done",
+	"applied":    "Done",
 }
 
 // Stoppable says whether a request in this state can still be cancelled.
