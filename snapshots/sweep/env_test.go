@@ -47,7 +47,6 @@ type env struct {
 	dir   string
 	sweep *sweep.Sweeper
 	guard *guard
-	world *warranttest.World
 	vol   snapshots.Volume
 }
 
