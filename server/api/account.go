@@ -65,6 +65,15 @@ func (a *API) sessionRoutes() {
 		func(ctx context.Context, who control.Caller, in *body[wire.PasskeyAnswer]) (*opened, error) {
 			return a.opened(a.control.FinishPasskey(ctx, who, in.Body))
 		})
+	open(a, route(http.MethodPost, "/v1/session/key/begin", "account", "Begin signing in with a passkey alone"),
+		func(ctx context.Context, who control.Caller, _ *none) (*answer[wire.PasskeyOptions], error) {
+			out, err := a.control.BeginKeySignIn(ctx, who)
+			return &answer[wire.PasskeyOptions]{out}, err
+		})
+	open(a, route(http.MethodPost, "/v1/session/key/finish", "account", "Sign in with a passkey alone"),
+		func(ctx context.Context, who control.Caller, in *body[wire.PasskeyAnswer]) (*opened, error) {
+			return a.opened(a.control.FinishKeySignIn(ctx, who, in.Body))
+		})
 	handle(a, route(http.MethodGet, "/v1/session", "account", "Who am I, and how strongly"),
 		func(ctx context.Context, who control.Caller, _ *none) (wire.Session, error) {
 			return a.control.Session(ctx, who)

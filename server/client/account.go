@@ -32,6 +32,16 @@ func (c *Client) FinishPasskey(ctx context.Context, a wire.PasskeyAnswer) (s wir
 	return s, c.once(ctx, http.MethodPost, "/v1/session/passkey/finish", a, &s)
 }
 
+// BeginKeySignIn returns the options for signing in with a passkey alone.
+func (c *Client) BeginKeySignIn(ctx context.Context) (o wire.PasskeyOptions, err error) {
+	return o, c.once(ctx, http.MethodPost, "/v1/session/key/begin", nil, &o)
+}
+
+// FinishKeySignIn begins a session with the passkey's answer.
+func (c *Client) FinishKeySignIn(ctx context.Context, a wire.PasskeyAnswer) (s wire.Session, err error) {
+	return s, c.once(ctx, http.MethodPost, "/v1/session/key/finish", a, &s)
+}
+
 // Session says who the caller is.
 func (c *Client) Session(ctx context.Context) (s wire.Session, err error) {
 	return s, c.call(ctx, http.MethodGet, "/v1/session", nil, &s)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/authz"
 	"holdfast/authz/apitoken"
 	"holdfast/authz/password"
 	"holdfast/quorum/audit"
@@ -292,6 +293,28 @@ func TestT05_GuessingCodesIsThrottled(t *testing.T) {
 	w.owner.SignInAgain()
 	_, err = w.Volumes(t.Context(), w.owner.Who())
 	w.ok(err)
+}
+
+// Who hammers an account locks out its password, from everywhere, and never its
+// owner's passkey. A passkey of a closed account, or on the other face, opens nothing.
+func TestT05_ALockedAccountOpensByItsPasskey(t *testing.T) {
+	w := sqliteWorld(t, nil)
+	thief := *w.owner
+	thief.Password = "not the password at all"
+	for range 40 {
+		if err := thief.SignInPassword(); err == nil {
+			t.Fatal("signed in")
+		}
+	}
+	w.refused(w.owner.SignInPassword(), wire.TypeThrottled)
+	w.ok(w.owner.SignInKey())
+	_, err := w.Volumes(t.Context(), w.owner.Who())
+	w.ok(err)
+
+	o, err := w.BeginKeySignIn(t.Context(), control.Caller{Face: authz.FaceConsole, Address: "192.0.2.9"})
+	w.ok(err)
+	_, err = w.FinishKeySignIn(t.Context(), control.Caller{Face: authz.FaceConsole, Address: "192.0.2.9"}, w.owner.Answer(o))
+	w.refused(err, wire.TypeBadCredentials)
 }
 
 // A recovery code works once, and confirms nothing. Factors are reset by quorum.

@@ -280,3 +280,85 @@ func faceOf(p authz.Person) authz.Face {
 	}
 	return authz.FacePortal
 }
+
+const ceremonyKeySignIn = "sign-in-key"
+
+// BeginKeySignIn returns options for signing in with any passkey that the browser
+// has for this site, without a password: who hammers an account locks out its
+// passwords and codes, never its owner's passkey (T05). The options are the same
+// for everyone and tell nothing (T14).
+func (c *Control) BeginKeySignIn(ctx context.Context, who Caller) (wire.PasskeyOptions, error) {
+	if err := c.Throttle.Attempt(ctx, throttle.Passkey, "", address(who.Address)); err != nil {
+		return wire.PasskeyOptions{}, wrap(err)
+	}
+	party := c.Passkeys[who.Face]
+	if party == nil {
+		return wire.PasskeyOptions{}, wrap(authz.ErrDenied)
+	}
+	options, state, err := party.BeginSignIn()
+	if err != nil {
+		return wire.PasskeyOptions{}, wrap(err)
+	}
+	return c.begun(ctx, ceremonyKeySignIn, "", state, options)
+}
+
+// FinishKeySignIn begins a session by the passkey's answer: a passkey with user
+// verification stands for both factors.
+func (c *Control) FinishKeySignIn(ctx context.Context, who Caller, in wire.PasskeyAnswer) (Opened, error) {
+	if err := c.Throttle.Attempt(ctx, throttle.Passkey, "", address(who.Address)); err != nil {
+		return Opened{}, wrap(err)
+	}
+	state, response, err := c.finished(ctx, ceremonyKeySignIn, "", in)
+	if err != nil {
+		return Opened{}, err
+	}
+	party := c.Passkeys[who.Face]
+	if party == nil {
+		return Opened{}, wrap(authz.ErrDenied)
+	}
+	var factors map[string]authz.Factor
+	now := c.now()
+	_, assertion, err := party.FinishSignIn(state, response, func(credentialID, handle []byte) (u passkey.User, err error) {
+		if who.Person, who.Tenant, err = c.holder(ctx, credentialID); err != nil {
+			if errors.Is(err, authz.ErrNotFound) {
+				err = passkey.ErrUnknownCredential
+			}
+			return u, err
+		}
+		if string(handle) != who.Person.ID.String() || !who.Person.Admits(who.Tenant, now) || faceOf(who.Person) != who.Face {
+			return u, passkey.ErrUnknownCredential
+		}
+		u, factors, err = c.passkeyUser(ctx, who.Person)
+		return u, err
+	})
+	if err != nil {
+		return Opened{}, wrap(err)
+	}
+	f := factors[string(assertion.CredentialID)]
+	if err := c.DB.Write(ctx, func(tx *sqldb.Tx) error { return c.advance(ctx, tx, f, assertion) }); err != nil {
+		return Opened{}, c.passkeyFailed(ctx, who, err)
+	}
+	secret, s, err := c.Sessions.Start(ctx, who.Face, who.Person.ID, session.Proof{
+		Method: authz.MethodPasskey, Factor: f.ID, Quarantined: f.Quarantined(now), First: f.First, HasFactor: true,
+	}, who.client())
+	if err != nil {
+		return Opened{}, wrap(err)
+	}
+	return c.opened(ctx, who, secret, s)
+}
+
+// holder finds whose a passkey is.
+func (c *Control) holder(ctx context.Context, credentialID []byte) (p authz.Person, t authz.Tenant, err error) {
+	err = c.DB.Read(ctx, func(tx *sqldb.Tx) error {
+		f, err := c.Accounts.PasskeyByCredential(ctx, tx, credentialID)
+		if err != nil {
+			return err
+		}
+		if p, err = c.Accounts.Person(ctx, tx, f.Person); err != nil || p.Tenant.IsZero() {
+			return err
+		}
+		t, err = c.Accounts.Tenant(ctx, tx, p.Tenant)
+		return err
+	})
+	return p, t, err
+}

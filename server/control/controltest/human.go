@@ -242,6 +242,20 @@ func (h *Human) SignInAgain() {
 	h.Credentials.Session = opened.Secret
 }
 
+// SignInKey opens a session by the passkey alone.
+func (h *Human) SignInKey() error {
+	h.t.Helper()
+	o, err := h.BeginKeySignIn(h.t.Context(), h.anonymous())
+	if err != nil {
+		return err
+	}
+	opened, err := h.FinishKeySignIn(h.t.Context(), h.anonymous(), h.Answer(o))
+	if err == nil {
+		h.Credentials.Session = opened.Secret
+	}
+	return err
+}
+
 // Vote casts a vote with the passkey.
 func (h *Human) Vote(request, decision string) (wire.Request, error) {
 	h.t.Helper()
