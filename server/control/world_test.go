@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -221,22 +219,6 @@ func (w *world) logSize() (size int64) {
 func (w *world) exec(db *sqldb.DB, q string, args ...any) {
 	w.t.Helper()
 	w.ok(db.Write(w.t.Context(), func(tx *sqldb.Tx) error { _, err := tx.Exec(context.Background(), q, args...); return err }))
-}
-
-// stored counts the bytes in packs.
-func (w *world) stored() (n int64) {
-	w.t.Helper()
-	w.ok(filepath.WalkDir(w.BlobDir, func(_ string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil {
-			n += info.Size()
-		}
-		return err
-	}))
-	return n
 }
 
 func (w *world) atSite(request string) site.Receipt {

@@ -115,16 +115,6 @@ func (p *process) kill() error {
 	return nil
 }
 
-// alive says that the process was not killed and has not ended.
-func (p *process) alive() bool {
-	select {
-	case <-p.ended:
-		return false
-	default:
-		return true
-	}
-}
-
 // tail keeps the end of a log, and passes all of it on.
 type tail struct {
 	mu    sync.Mutex
