@@ -101,16 +101,22 @@ type story struct {
 	keys    map[string]*softkey.Device
 }
 
-// generator makes codes, each of a later step than the one before.
+// generator makes codes, each of a later step than the one before. The service
+// takes the current step's code and the next one's, so a third code within one
+// step has to wait for the step to end.
 type generator struct {
 	secret totp.Secret
-	next   int
+	last   int64
 }
 
 func (g *generator) code() (string, error) {
-	c, err := totp.Code(g.secret, time.Now().Add(time.Duration(g.next-1)*totp.Period))
-	g.next++
-	return c, err
+	now := time.Now()
+	g.last = max(totp.Step(now), g.last+1)
+	of := time.Unix(g.last*int64(totp.Period/time.Second), 0)
+	if early := of.Add(-totp.Period).Sub(now); early > 0 {
+		<-time.After(early)
+	}
+	return totp.Code(g.secret, of)
 }
 
 type lockedBuffer struct {
