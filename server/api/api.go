@@ -86,11 +86,11 @@ func handleRaw[I, O any](a *API, op huma.Operation, power func(context.Context, 
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		who, err := a.caller(ctx)
 		if err != nil {
-			return nil, problem(err)
+			return nil, a.problem(ctx, op, err)
 		}
 		out, err := power(ctx, who, in)
 		if err != nil {
-			return nil, problem(err)
+			return nil, a.problem(ctx, op, err)
 		}
 		return out, nil
 	})
@@ -102,7 +102,7 @@ func open[I, O any](a *API, op huma.Operation, power func(context.Context, contr
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := power(ctx, a.stranger(ctx), in)
 		if err != nil {
-			return nil, problem(err)
+			return nil, a.problem(ctx, op, err)
 		}
 		return out, nil
 	})

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -12,9 +13,14 @@ import (
 	"holdfast/server/wire"
 )
 
-// problem turns a power's error into huma's.
-func problem(err error) error {
-	p := &problemError{control.AsError(err).Problem()}
+// problem turns a power's error into huma's. What went wrong inside stands in the
+// log and nowhere else.
+func (a *API) problem(ctx context.Context, op huma.Operation, err error) error {
+	e := control.AsError(err)
+	if e.Status >= http.StatusInternalServerError {
+		a.control.Log.ErrorContext(ctx, "request failed", "route", op.Path, "type", e.Type, "error", e.Error())
+	}
+	p := &problemError{e.Problem()}
 	return huma.ErrorWithHeaders(p, p.GetHeaders())
 }
 

@@ -62,6 +62,11 @@ var _ = register(
 	translation{warrant.ErrSpent, wire.TypeConflict, "This warrant is spent. It works once."},
 	translation{warrant.ErrLate, wire.TypeConflict, "It is too late to execute this."},
 	translation{site.ErrSuspended, wire.TypeUnavailable, "The site has suspended everything destructive: its clocks, marks or log do not agree."},
+	translation{site.ErrMarks, wire.TypeUnavailable, "The site's database is not of the life that its marks name. Nothing destructive goes on until somebody has looked."},
+	translation{site.ErrFork, wire.TypeUnavailable, "The site has seen two charters of one number, or two histories of the log. Nothing destructive goes on until somebody has looked."},
+	translation{site.ErrCharter, wire.TypeUnavailable, "The site has no charter in force yet, or refuses the one that it was given. If it lasts longer than a minute, tell the operator."},
+	translation{site.ErrLog, wire.TypeUnavailable, "The site cannot follow the log. Nothing was done; try again."},
+	translation{site.ErrConflict, wire.TypeConflict, "The site has seen another statement for this request."},
 	translation{site.ErrTooLate, wire.TypeConflict, "It is too late: the site has finished."},
 	translation{site.ErrUnknownRequest, wire.TypeConflict, "The site has not seen this request yet."},
 )
