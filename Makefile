@@ -4,8 +4,10 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
 
-# What runs concurrently, and so runs under the race detector.
-RACE := ./internal/sqldb/... ./authz/... ./quorum/... ./snapshots/... ./server/control/...
+# What runs concurrently, and so runs under the race detector. Of the use cases only
+# the races themselves: the rest is sequential, and slow under the detector.
+RACE := ./internal/sqldb/... ./authz/... ./quorum/... ./snapshots/...
+CONTROL_RACES := 'T16|T17|T27|T46'
 
 # How long each fuzz target runs in a soak.
 FUZZTIME ?= 2m
@@ -23,6 +25,7 @@ test: setup ## all tests on SQLite and PostgreSQL, embedded and real Redis, and 
 
 race: setup ## the concurrent packages under the race detector
 	@CGO_ENABLED=1 .ci/with-postgres go test -race -timeout 15m $(RACE)
+	@CGO_ENABLED=1 .ci/with-postgres go test -race -timeout 15m -run $(CONTROL_RACES) ./server/control
 
 lint: ## format, vet, staticcheck, tidiness, generated code, architecture
 	@.ci/lint
