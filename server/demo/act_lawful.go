@@ -151,7 +151,7 @@ func (p *player) lastPoints() error {
 		if err := pause(p.ctx, 6*time.Second); err != nil {
 			return "", err
 		}
-		left, said := 0, ""
+		left, said := 0, []string{}
 		for i := range 4 {
 			if p.readable(play(i)) == nil {
 				left++
@@ -162,12 +162,12 @@ func (p *player) lastPoints() error {
 			if err != nil {
 				return "", err
 			}
-			said += fmt.Sprintf("%s %v; ", now.State, now.Blocked)
+			said = append(said, "one request is "+string(now.State)+strings.Join(append([]string{""}, now.Blocked...), ": "))
 		}
 		if left == 0 {
-			return "", fmt.Errorf("no restore point is left: %s", said)
+			return "", fmt.Errorf("no restore point is left: %s", strings.Join(said, ", "))
 		}
-		return fmt.Sprintf("%d of 4 snapshots can be restored: %s", left, said), nil
+		return fmt.Sprintf("%d of 4 snapshots can be restored; %s", left, strings.Join(said, ", ")), nil
 	})
 	return nil
 }
