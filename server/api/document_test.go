@@ -172,6 +172,9 @@ func TestT50_ErrorsRepeatNothing(t *testing.T) {
 					if strings.Contains(string(text), secret) {
 						t.Errorf("%s %s repeats what it was sent: %.300s", method, template, text)
 					}
+					if template == "/v1/session/key/begin" && resp.StatusCode == http.StatusOK {
+						continue // anybody may ask for a challenge; it is the same for all
+					}
 					var p wire.Problem
 					if json.Unmarshal(text, &p) != nil || !strings.HasPrefix(p.Type, "urn:holdfast:problem:") || p.Status != resp.StatusCode || resp.StatusCode >= 500 {
 						t.Errorf("%s %s: %d %.300s", method, template, resp.StatusCode, text)
