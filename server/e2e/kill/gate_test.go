@@ -91,7 +91,7 @@ func (o *office) open(ctx context.Context) error {
 	end := o.r.begin("draft")
 	d, err := owner.Draft(ctx, wire.AskRequest{Action: "delete-copies", Copies: []wire.CopyRef{{Snapshot: s.id}}, Reason: "its time is over"})
 	if client.Is(err, wire.TypeUnavailable) {
-		end(nil)
+		end(err)
 		return nil // a kill kept the charter from the site; it gets it when the dead worker's claim is over
 	}
 	if end(err); err != nil {
@@ -215,7 +215,7 @@ func (o *office) vote(ctx context.Context, q *request, p *person, decision strin
 	end := o.r.begin("vote")
 	after, err := p.c.CastVote(ctx, q.id, wire.CastVote{Decision: decision, Reason: "as agreed", Passkey: &a})
 	if client.Is(err, wire.TypeConflict) {
-		end(nil)
+		end(err)
 		q.mu.Lock()
 		delete(q.doubt, p.id)
 		q.mu.Unlock()
@@ -243,7 +243,7 @@ func (o *office) stop(ctx context.Context, q *request, what, must string, send f
 	end := o.r.begin(what)
 	got, err := send(ctx, q.id, "we keep it")
 	if client.Is(err, wire.TypeConflict) {
-		end(nil)
+		end(err)
 		q.mu.Lock()
 		q.plan, q.spoilt = planErase, false
 		q.mu.Unlock()

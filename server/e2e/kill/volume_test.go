@@ -319,7 +319,7 @@ func (w *writer) restore(ctx context.Context) error {
 	end := w.r.begin("restore")
 	_, err := w.c.Restore(ctx, w.v.name, wire.Restore{Snapshot: s.id, Exact: true})
 	if client.Is(err, wire.TypeNotFound) || client.Is(err, wire.TypeConflict) { // its deletion was asked for meanwhile
-		end(nil)
+		end(err)
 		w.v.mu.Lock()
 		for path := range change {
 			delete(w.v.doubt, path)
