@@ -288,6 +288,7 @@ func TestT33_SecondSealAndReuploadKeepTheFirst(t *testing.T) {
 				if i%2 == 1 {
 					en = other
 				}
+				var err error
 				if seals[i], err = en.Seal(t.Context(), tenant, s.ID); err != nil {
 					t.Error(err)
 				}
