@@ -64,7 +64,7 @@ func TestT01_APasswordAloneHasNoPower(t *testing.T) {
 	doomed := w.history(1)
 	r := w.ask(doomed...)
 	// What a password is for: to show the second factor, and to leave.
-	free := []string{"Session", "SignOut", "BeginPasskey", "SignIn", "BeginInvitation", "AcceptInvitation", "FinishPasskey", "VerifyTOTP", "VerifyRecovery"}
+	free := []string{"Session", "SignOut", "BeginPasskey", "SignIn", "BeginInvitation", "AcceptInvitation", "FinishPasskey", "VerifyTOTP", "VerifyRecovery", "BeginKeySignIn", "FinishKeySignIn"}
 	for _, victim := range []*controltest.Human{w.owner, w.Approvers[0]} {
 		for _, word := range []string{r.ID, w.volume.ID, w.kept.ID, victim.ID} {
 			thief := *victim
