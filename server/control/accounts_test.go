@@ -317,6 +317,15 @@ func TestT05_ALockedAccountOpensByItsPasskey(t *testing.T) {
 	w.refused(err, wire.TypeBadCredentials)
 }
 
+// A clone of a passkey does not sign in, and its owner is told (T06).
+func TestT06_AClonedPasskeyDoesNotSignIn(t *testing.T) {
+	w := sqliteWorld(t, nil)
+	w.ok(w.owner.SignInKey())
+	w.ok(w.owner.Key.SetCounter(w.owner.Key.Credentials()[0].ID, 0))
+	w.refused(w.owner.SignInKey(), wire.TypeBadCredentials)
+	w.leaf(w.owner.ID, audit.KindCredentialReplayed, 1)
+}
+
 // A recovery code works once, and confirms nothing. Factors are reset by quorum.
 func TestT12_FactorsAreResetByQuorumOnly(t *testing.T) {
 	w := sqliteWorld(t, nil)

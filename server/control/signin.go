@@ -328,11 +328,12 @@ func (c *Control) FinishKeySignIn(ctx context.Context, who Caller, in wire.Passk
 		if string(handle) != who.Person.ID.String() || !who.Person.Admits(who.Tenant, now) || faceOf(who.Person) != who.Face {
 			return u, passkey.ErrUnknownCredential
 		}
+		who.Principal = who.Person.Principal(who.Face, authz.SessionFacts{}) // whose alarm it is, should the counter have gone back
 		u, factors, err = c.passkeyUser(ctx, who.Person)
 		return u, err
 	})
 	if err != nil {
-		return Opened{}, wrap(err)
+		return Opened{}, c.passkeyFailed(ctx, who, err)
 	}
 	f := factors[string(assertion.CredentialID)]
 	if err := c.DB.Write(ctx, func(tx *sqldb.Tx) error { return c.advance(ctx, tx, f, assertion) }); err != nil {
