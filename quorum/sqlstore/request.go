@@ -85,21 +85,11 @@ func LockRequest(ctx context.Context, tx *sqldb.Tx, id string) (Request, error) 
 }
 
 // LoadRequest reads a request without a lock and proves what it read: the chain of events, their fold, the statement's
-// digest and the row beside them must agree (T20, T41). Errors: quorum.ErrNotFound, quorum.ErrTampered.
+// digest and the row beside them must agree (T20, T41). Row and events come from one statement, hence from one moment: in
+// a READ COMMITTED transaction two statements would take a vote that lands between them for tampering.
+// Errors: quorum.ErrNotFound, quorum.ErrTampered.
 func LoadRequest(ctx context.Context, tx *sqldb.Tx, id string) (Request, error) {
-	var (
-		r                                         Request
-		tenant, action, requester, phase, timer   string
-		digest, head                              []byte
-		openedAt, voteUntil, executeUntil, events int64
-	)
-	err := tx.QueryRow(ctx, `SELECT tenant, action, digest, statement, requester, phase, opened_at, vote_until, execute_until,
-		events, head, timer FROM requests WHERE id = $1`, id).Scan(&tenant, &action, &digest, &r.Statement, &requester, &phase,
-		&openedAt, &voteUntil, &executeUntil, &events, &head, &timer)
-	if err != nil {
-		return Request{}, notFound(err)
-	}
-	list, last, err := readEvents(ctx, tx, id)
+	row, list, last, err := readRequest(ctx, tx, id)
 	if err != nil {
 		return Request{}, err
 	}
@@ -107,43 +97,65 @@ func LoadRequest(ctx context.Context, tx *sqldb.Tx, id string) (Request, error) 
 	if err != nil {
 		return Request{}, fmt.Errorf("%w: %s: %w", quorum.ErrTampered, id, err)
 	}
-	sum := sha256.Sum256(r.Statement)
-	same := state.Request == id && state.Tenant == tenant && string(state.Action) == action && state.Requester == requester &&
-		state.Phase.String() == phase && int64(state.Events) == events && sqldb.Micros(state.OpenedAt) == openedAt &&
-		sqldb.Micros(state.VoteUntil) == voteUntil && sqldb.Micros(state.ExecuteUntil) == executeUntil &&
-		subtle.ConstantTimeCompare(sum[:], state.Digest[:]) == 1 && subtle.ConstantTimeCompare(digest, sum[:]) == 1 &&
-		subtle.ConstantTimeCompare(head, last[:]) == 1
+	sum := sha256.Sum256(row.statement)
+	same := state.Request == id && state.Tenant == row.tenant && string(state.Action) == row.action && state.Requester == row.requester &&
+		state.Phase.String() == row.phase && int64(state.Events) == row.events && sqldb.Micros(state.OpenedAt) == row.openedAt &&
+		sqldb.Micros(state.VoteUntil) == row.voteUntil && sqldb.Micros(state.ExecuteUntil) == row.executeUntil &&
+		subtle.ConstantTimeCompare(sum[:], state.Digest[:]) == 1 && subtle.ConstantTimeCompare(row.digest, sum[:]) == 1 &&
+		subtle.ConstantTimeCompare(row.head, last[:]) == 1
 	if !same {
 		return Request{}, fmt.Errorf("%w: %s", quorum.ErrTampered, id)
 	}
-	if err := overlayTimer(&state, timer); err != nil {
+	if err := overlayTimer(&state, row.timer); err != nil {
 		return Request{}, fmt.Errorf("%w: %s: timer", quorum.ErrTampered, id)
 	}
-	r.State, r.head = state, last
-	return r, nil
+	return Request{Statement: row.statement, State: state, head: last}, nil
 }
 
-func readEvents(ctx context.Context, tx *sqldb.Tx, id string) (list []quorum.Event, last [sha256.Size]byte, err error) {
-	rows, err := tx.Query(ctx, `SELECT seq, kind, body, hash FROM request_events WHERE request = $1 ORDER BY seq LIMIT $2`, id, quorum.MaxEvents+1)
+// requestRow is what the table requests says of a request, before it is compared with the request's events.
+type requestRow struct {
+	tenant, action, requester, phase, timer   string
+	digest, statement, head                   []byte
+	openedAt, voteUntil, executeUntil, events int64
+}
+
+// readRequest reads a request's row and its events, in order, and follows their chain. The statement travels once, with the
+// first event.
+func readRequest(ctx context.Context, tx *sqldb.Tx, id string) (r requestRow, list []quorum.Event, last [sha256.Size]byte, err error) {
+	rows, err := tx.Query(ctx, `SELECT r.tenant, r.action, r.digest, CASE WHEN e.seq = 0 THEN r.statement END, r.requester, r.phase,
+		r.opened_at, r.vote_until, r.execute_until, r.events, r.head, r.timer, e.seq, e.kind, e.body, e.hash
+		FROM requests r LEFT JOIN request_events e ON e.request = r.id WHERE r.id = $1 ORDER BY e.seq LIMIT $2`, id, quorum.MaxEvents+1)
 	if err != nil {
-		return nil, last, err
+		return r, nil, last, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var seq int64
-		var kind string
-		var body, hash []byte
-		if err := rows.Scan(&seq, &kind, &body, &hash); err != nil {
-			return nil, last, err
+		var (
+			seq                   sql.NullInt64
+			kind                  sql.NullString
+			statement, body, hash []byte
+		)
+		if err := rows.Scan(&r.tenant, &r.action, &r.digest, &statement, &r.requester, &r.phase, &r.openedAt, &r.voteUntil,
+			&r.executeUntil, &r.events, &r.head, &r.timer, &seq, &kind, &body, &hash); err != nil {
+			return r, nil, last, err
 		}
-		e, err := quorum.DecodeEvent(quorum.EventKind(kind), body)
-		last = chain(last, quorum.EventKind(kind), body)
-		if err != nil || seq != int64(len(list)) || !bytes.Equal(hash, last[:]) {
-			return nil, last, fmt.Errorf("%w: %s event %d", quorum.ErrTampered, id, seq)
+		e, err := quorum.DecodeEvent(quorum.EventKind(kind.String), body)
+		last = chain(last, quorum.EventKind(kind.String), body)
+		if err != nil || !seq.Valid || seq.Int64 != int64(len(list)) || !bytes.Equal(hash, last[:]) {
+			return r, nil, last, fmt.Errorf("%w: %s event %d", quorum.ErrTampered, id, len(list))
+		}
+		if seq.Int64 == 0 {
+			r.statement = statement
 		}
 		list = append(list, e)
 	}
-	return list, last, rows.Err()
+	if err := rows.Err(); err != nil {
+		return r, nil, last, err
+	}
+	if len(list) == 0 {
+		return r, nil, last, quorum.ErrNotFound
+	}
+	return r, list, last, nil
 }
 
 // Record applies an event to a locked request and appends it. The caller appends the leaf in the same transaction (I7).

@@ -179,6 +179,40 @@ func TestT17_FinalVoteRaces(t *testing.T) {
 	}
 }
 
+// A look without a lock, inside a transaction that writes, while events are being appended: never taken for tampering.
+func TestT20_AppendingWhileReadingIsNotTampering(t *testing.T) {
+	each(t, func(t *testing.T, db *sqldb.DB) {
+		openRequest(t, db, "req_1")
+		done := make(chan error, 1)
+		go func() {
+			for i := range 60 {
+				at := quorumtest.At.Add(time.Duration(i+1) * time.Second)
+				stop := fmt.Sprint("sto_", i)
+				for _, e := range []quorum.Event{quorum.FreezeSet{Stop: stop, At: at}, quorum.FreezeLifted{Stop: stop, At: at}} {
+					if err := db.Write(ctx, func(tx *sqldb.Tx) error { _, err := recordLocked(tx, e); return err }); err != nil {
+						done <- err
+						return
+					}
+				}
+			}
+			done <- nil
+		}()
+		for {
+			select {
+			case err := <-done:
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			default:
+			}
+			if err := db.Write(ctx, func(tx *sqldb.Tx) error { _, err := sqlstore.LoadRequest(ctx, tx, "req_1"); return err }); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 func recordLocked(tx *sqldb.Tx, e quorum.Event) (sqlstore.Request, error) {
 	r, err := sqlstore.LockRequest(ctx, tx, "req_1")
 	if err != nil {
