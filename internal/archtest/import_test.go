@@ -64,14 +64,17 @@ var mayImport = map[string][]string{
 	"snapshots/site":     join([]string{"snapshots", "snapshots/sweep"}, dataLeaves, gateLeaves, plumbing),
 
 	"server/wire":           {},
+	"server/wire/record":    {},
 	"server/config":         {},
 	"server/client":         {"server/wire"},
 	"server/client/archive": {"server/client", "server/wire"},
+	// Clients of the record streams cut and name chunks themselves.
+	"server/client/push": {"server/client", "server/client/archive", "server/wire", "server/wire/record", "snapshots/chunk"},
 	// Only control joins domains.
 	"server/control": join([]string{"authz/...", "quorum/...", "snapshots/...", "server/wire"}, plumbing),
 	"server/api":     {"authz", "server/control", "server/wire"},
 	// The streaming handlers share how api knows its caller and answers problems.
-	"server/transfer": {"authz", "snapshots", "server/control", "server/wire", "server/api"},
+	"server/transfer": {"authz", "snapshots", "server/control", "server/wire", "server/wire/record", "server/api"},
 	"server/jobs":     {"server/control", "quorum/clock"},
 	// Pages know their caller as the API does.
 	"web":        {"authz", "server/api", "server/control", "server/wire", "web/page", "web/view", "web/static"},
