@@ -165,8 +165,17 @@ func TestI11_EveryMomentComesBack(t *testing.T) {
 				case 7:
 					times := m.Times()
 					at := rapid.SampledFrom(times).Draw(rt, "moment")
-					if _, err := e.Restore(t.Context(), snapshots.RestoreRequest{Tenant: tenant, From: v.ID, To: v.ID, Moment: snapshots.Moment{Time: at}, Exact: true}); err != nil {
-						rt.Fatal(err)
+					r := snapshots.RestoreRequest{Tenant: tenant, From: v.ID, To: v.ID, Moment: snapshots.Moment{Time: at}, Exact: true,
+						Most: rapid.IntRange(0, 3).Draw(rt, "most")}
+					for again := true; again; {
+						sum, err := e.Restore(t.Context(), r)
+						if err != nil {
+							rt.Fatal(err)
+						}
+						if n := sum.Restored + sum.Unchanged + sum.Deleted; r.Most > 0 && n > int64(r.Most) {
+							rt.Fatalf("%d paths in a call of at most %d", n, r.Most)
+						}
+						r.Cursor, again = sum.Next, sum.Next != ""
 					}
 					m.Now = map[string]string{}
 					for p, b := range m.At(at) {
@@ -362,9 +371,9 @@ func TestT34_KnownChunkIsResurrectedInTheCommit(t *testing.T) {
 			t.Fatalf("%d references", n)
 		}
 		if err := e.DB.Read(t.Context(), func(tx *sqldb.Tx) error {
-			l, err := e.Store.FindChunk(t.Context(), tx, tenant, k.ID)
-			if err == nil && l.Child != k {
-				err = errors.New("another frame")
+			l, err := e.Store.FindChunks(t.Context(), tx, tenant, []chunk.ID{k.ID})
+			if err == nil && (len(l) != 1 || l[0].Child != k) {
+				err = errors.New("another frame, or none")
 			}
 			return err
 		}); err != nil {

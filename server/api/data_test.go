@@ -113,7 +113,7 @@ func TestTheClientSpeaksToTheRoutes(t *testing.T) {
 		if err != nil || removed.Files != 1 {
 			t.Fatal(removed, err)
 		}
-		restored, err := c.Restore(ctx, v.ID, wire.Restore{Snapshot: s.ID})
+		restored, err := c.Restore(ctx, v.ID, wire.Restore{Snapshot: s.ID}, nil)
 		if err != nil || restored.Files != 1 {
 			t.Fatal(restored, err)
 		}

@@ -133,6 +133,13 @@ func (s *shell) restoreTo(ctx context.Context, c *client.Client, from client.Sou
 	return nil
 }
 
+// restoring says on a terminal how far a restore on the server is.
+func (s *shell) restoring(r wire.Restored) {
+	if _, ok := terminal(s.Err); ok && !s.asJSON {
+		fmt.Fprintf(s.Err, "\r%d entries brought back, %d as they should be", r.Files, r.Unchanged)
+	}
+}
+
 func (s *shell) restoreInto(ctx context.Context, c *client.Client, from client.Source, into, prefix string, exact bool) error {
 	in := wire.Restore{Snapshot: from.Snapshot, Prefix: prefix, Into: into, Exact: exact}
 	volume := from.Volume
@@ -148,7 +155,10 @@ func (s *shell) restoreInto(ctx context.Context, c *client.Client, from client.S
 		}
 		in.At = &from.At
 	}
-	r, err := c.Restore(ctx, volume, in)
+	r, err := c.Restore(ctx, volume, in, s.restoring)
+	if _, ok := terminal(s.Err); ok && !s.asJSON {
+		fmt.Fprintln(s.Err)
+	}
 	if err != nil {
 		return err
 	}

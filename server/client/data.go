@@ -63,9 +63,25 @@ func (c *Client) SnapshotEntries(ctx context.Context, id, prefix, cursor string)
 	return e, c.call(ctx, http.MethodGet, query("/v1/snapshots/"+escape(id)+"/entries", "prefix", prefix, "cursor", cursor), nil, &e)
 }
 
-// Restore brings a snapshot or moment back into a volume, on the server.
-func (c *Client) Restore(ctx context.Context, volume string, in wire.Restore) (r wire.Restored, err error) {
-	return r, c.call(ctx, http.MethodPost, "/v1/volumes/"+escape(volume)+"/restore", in, &r)
+// Restore brings a snapshot or moment back into a volume, on the server, in as
+// many calls as it takes. The answer is of all of them together. progress, when
+// not nil, is told after each.
+func (c *Client) Restore(ctx context.Context, volume string, in wire.Restore, progress func(wire.Restored)) (sum wire.Restored, err error) {
+	for {
+		var r wire.Restored
+		if err := c.call(ctx, http.MethodPost, "/v1/volumes/"+escape(volume)+"/restore", in, &r); err != nil {
+			return sum, err
+		}
+		r.Files, r.Unchanged, r.Deleted = r.Files+sum.Files, r.Unchanged+sum.Unchanged, r.Deleted+sum.Deleted
+		sum = r
+		if progress != nil {
+			progress(sum)
+		}
+		if r.Next == "" {
+			return sum, nil
+		}
+		in.Cursor = r.Next
+	}
 }
 
 // Ticket asks for a short-lived ticket for the data path of one volume.

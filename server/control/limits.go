@@ -32,6 +32,11 @@ const (
 	maxListedRequests = 200
 	// lockdownReach is how far back a lockdown revokes sessions, tokens and factors.
 	lockdownReach = 72 * time.Hour
+	// MaxRestore bounds the paths that one call of Restore compares: well under the
+	// time that a connection waits for its answer, on the slowest engine.
+	MaxRestore = 20_000
 	// outboxLease is how long a job stays with the worker that claimed it.
 	outboxLease = time.Minute
+	// pulseTenants bounds how many tenants one look for news names.
+	pulseTenants = 100
 )

@@ -11,7 +11,8 @@ import (
 // Restore brings a snapshot, or a moment of the undo window, back as live primary
 // data of the same or another volume. What it overwrites stays in the undo window,
 // and no snapshot changes by it (T38). A deleted volume that is restored into
-// itself comes back first.
+// itself comes back first. One call compares MaxRestore paths and says in Next
+// where the next one goes on, so that no volume is too large for a connection.
 func (c *Control) Restore(ctx context.Context, who Caller, ref string, in wire.Restore) (wire.Restored, error) {
 	if (in.Snapshot == "") == (in.At == nil) {
 		return wire.Restored{}, newError(wire.TypeInvalid, nil, "Name either a snapshot or a moment.")
@@ -23,7 +24,7 @@ func (c *Control) Restore(ctx context.Context, who Caller, ref string, in wire.R
 	if err != nil {
 		return wire.Restored{}, err
 	}
-	req := snapshots.RestoreRequest{Tenant: v.Tenant, From: v.ID, To: v.ID, Prefix: in.Prefix, Exact: in.Exact}
+	req := snapshots.RestoreRequest{Tenant: v.Tenant, From: v.ID, To: v.ID, Prefix: in.Prefix, Exact: in.Exact, Cursor: in.Cursor, Most: MaxRestore}
 	if in.Snapshot != "" {
 		s, from, err := c.snapshot(ctx, who, in.Snapshot)
 		if err == nil {
@@ -55,11 +56,14 @@ func (c *Control) Restore(ctx context.Context, who Caller, ref string, in wire.R
 		}
 	}
 	sum, err := c.Data.Restore(ctx, req)
+	if isAny(err, snapshots.ErrFormat) {
+		return wire.Restored{}, newError(wire.TypeInvalid, err, "The cursor is not the next of an answer before.")
+	}
 	if err != nil {
 		return wire.Restored{}, wrap(err)
 	}
 	if to, err = c.Data.Volume(ctx, to.Tenant, to.ID); err != nil {
 		return wire.Restored{}, wrap(err)
 	}
-	return wire.Restored{Volume: to.ID.String(), Files: sum.Restored, Unchanged: sum.Unchanged, Deleted: sum.Deleted, Seq: to.Head}, nil
+	return wire.Restored{Volume: to.ID.String(), Files: sum.Restored, Unchanged: sum.Unchanged, Deleted: sum.Deleted, Seq: to.Head, Next: sum.Next}, nil
 }

@@ -78,7 +78,7 @@ func (p *player) restore() error {
 	ctx := p.ctx
 	if err := p.must("T02", "She restores the volume to the minute before the attack", func() (string, error) {
 		begun := time.Now()
-		r, err := p.watcher.Restore(ctx, p.state.Volumes[mainVolume], wire.Restore{At: &p.before, Exact: true})
+		r, err := p.watcher.Restore(ctx, p.state.Volumes[mainVolume], wire.Restore{At: &p.before, Exact: true}, nil)
 		return fmt.Sprintf("%d entries, no byte copied, in %.1f s", r.Files, time.Since(begun).Seconds()), err
 	}); err != nil {
 		return err
@@ -88,7 +88,7 @@ func (p *player) restore() error {
 		if _, err := p.watcher.CreateVolume(ctx, wire.CreateVolume{Name: "last-night", Kind: "files"}); err != nil {
 			return "", err
 		}
-		r, err := p.watcher.Restore(ctx, p.state.Volumes[mainVolume], wire.Restore{Snapshot: p.kept, Into: "last-night"})
+		r, err := p.watcher.Restore(ctx, p.state.Volumes[mainVolume], wire.Restore{Snapshot: p.kept, Into: "last-night"}, nil)
 		return fmt.Sprintf("%d entries", r.Files), err
 	}); err != nil {
 		return err

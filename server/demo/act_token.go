@@ -120,7 +120,7 @@ func (p *player) neighbour() error {
 			return drop(body, err)
 		}},
 		{"restore it for himself", p.kept, func(ctx context.Context, id string) error {
-			_, err := boats.Restore(ctx, "boats", wire.Restore{Snapshot: id})
+			_, err := boats.Restore(ctx, "boats", wire.Restore{Snapshot: id}, nil)
 			return err
 		}},
 		{"ask for its deletion", p.kept, func(ctx context.Context, id string) error {

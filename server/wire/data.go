@@ -79,6 +79,7 @@ type Restore struct {
 	Prefix   string     `json:"prefix,omitempty"`
 	Into     string     `json:"into,omitempty" doc:"volume; empty is the same volume"`
 	Exact    bool       `json:"exact,omitempty" doc:"also delete what the point does not have"`
+	Cursor   string     `json:"cursor,omitempty" doc:"next of the answer before: a large restore takes several calls"`
 }
 
 // Restored says what a restore brought back.
@@ -88,6 +89,7 @@ type Restored struct {
 	Unchanged int64  `json:"unchanged" doc:"entries that were as they should be"`
 	Deleted   int64  `json:"deleted"`
 	Seq       int64  `json:"seq"`
+	Next      string `json:"next,omitempty" doc:"not empty: call again with this as cursor, until it is empty"`
 }
 
 // AskTicket wants a short-lived ticket for the data path of one volume.

@@ -317,7 +317,7 @@ func (w *writer) restore(ctx context.Context) error {
 	w.v.mu.Unlock()
 	w.v.sent(change)
 	end := w.r.begin("restore")
-	_, err := w.c.Restore(ctx, w.v.name, wire.Restore{Snapshot: s.id, Exact: true})
+	_, err := w.c.Restore(ctx, w.v.name, wire.Restore{Snapshot: s.id, Exact: true}, nil)
 	if client.Is(err, wire.TypeNotFound) || client.Is(err, wire.TypeConflict) { // its deletion was asked for meanwhile
 		end(err)
 		w.v.mu.Lock()
