@@ -30,6 +30,8 @@ const (
 
 	// DefaultUndo is the undo window of a charter that has no other line.
 	DefaultUndo = 14 * 24 * time.Hour
+	// MaxUndo is the longest undo window that a volume has of its own.
+	MaxUndo = 10 * 366 * 24 * time.Hour
 
 	// GroupRows and GroupBytes bound one commit group: rows of one transaction, stored bytes under one fsync.
 	GroupRows  = 4096

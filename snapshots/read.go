@@ -57,7 +57,7 @@ func (e *Engine) resolve(ctx context.Context, tx *sqldb.Tx, tenant string, id Vo
 
 // inWindow refuses a state that ended before the undo window began and that no snapshot keeps: parts of it may be gone.
 func (e *Engine) inWindow(ctx context.Context, tx *sqldb.Tx, v Volume, seq int64) error {
-	undo, err := e.undo(ctx, tx, v.Tenant)
+	undo, err := e.undoOf(ctx, tx, v)
 	if err != nil {
 		return err
 	}

@@ -114,7 +114,7 @@ func (e *Engine) Reclaimable(ctx context.Context, tenant string, after Version, 
 		if err != nil {
 			return err
 		}
-		out, err = e.c.Store.Reclaimable(ctx, tx, tenant, sqldb.Micros(e.c.Now().Add(-undo)), after, pageSize(limit))
+		out, err = e.c.Store.Reclaimable(ctx, tx, tenant, sqldb.Micros(e.c.Now().Add(-undo)), undo.Microseconds(), after, pageSize(limit))
 		return err
 	})
 	return out, err

@@ -148,14 +148,29 @@ type LeaseStore interface {
 // ReclaimStore answers what the sweep may look at. It decides nothing: the sweep checks again under its locks.
 type ReclaimStore interface {
 	// Reclaimable lists versions that died (or whose volume was deleted) before the cutoff and that no snapshot with a
-	// copy needs, from after the given one in the order (volume, path, born).
-	Reclaimable(ctx context.Context, tx *sqldb.Tx, tenant string, cutoff int64, after Version, limit int) ([]Version, error)
+	// copy needs, from after the given one in the order (volume, path, born). The cutoff is that of the window undo, in
+	// microseconds; a volume whose own window is longer has an earlier one.
+	Reclaimable(ctx context.Context, tx *sqldb.Tx, tenant string, cutoff, undo int64, after Version, limit int) ([]Version, error)
 }
 
-// KeepStore keeps the keep rules of volumes as text.
+// KeepStore keeps the keep rules of volumes as text, and the undo windows that volumes have of their own. Rows are only
+// ever inserted; the newest counts.
 type KeepStore interface {
+	// InsertKeepRule numbers the rule. LockVolume comes first.
 	InsertKeepRule(ctx context.Context, tx *sqldb.Tx, v VolumeID, rule, by string, at int64) error
 	KeepRule(ctx context.Context, tx *sqldb.Tx, v VolumeID) (KeepRule, error)
+	// InsertWindow numbers the window. LockTenant and LockVolume come first, so that no sweep counts by the old one.
+	InsertWindow(ctx context.Context, tx *sqldb.Tx, v VolumeID, undo time.Duration, by string, at int64) error
+	Window(ctx context.Context, tx *sqldb.Tx, v VolumeID) (Window, error)
+}
+
+// Window is the undo window that a volume has of its own. It holds where it is longer than the charter's and the tenant's.
+type Window struct {
+	Volume VolumeID
+	Number int64
+	Undo   time.Duration
+	SetAt  time.Time
+	SetBy  string
 }
 
 // KeepRule is the newest keep rule of a volume. A rule only ever proposes.

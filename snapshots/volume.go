@@ -90,7 +90,7 @@ func (e *Engine) UndeleteVolume(ctx context.Context, tenant string, v VolumeID, 
 		if v.DeletedAt.IsZero() {
 			return ErrExists
 		}
-		undo, err := e.undo(ctx, tx, tenant)
+		undo, err := e.undoOf(ctx, tx, v)
 		if err == nil && v.DeletedAt.Before(e.c.Now().Add(-undo)) {
 			err = ErrReclaimed
 		}
@@ -118,32 +118,4 @@ func pageSize(n int) int {
 		return DefaultPage
 	}
 	return min(n, MaxPage)
-}
-
-// SetKeepRule stores a keep rule as text; who calls has parsed it and knows whether it may be changed.
-func (e *Engine) SetKeepRule(ctx context.Context, tenant string, v VolumeID, rule, by string) error {
-	if err := checkNote(by); err != nil {
-		return err
-	}
-	if err := checkNote(rule); err != nil {
-		return err
-	}
-	return e.c.DB.Write(ctx, func(tx *sqldb.Tx) error {
-		if _, err := e.c.Store.Volume(ctx, tx, tenant, v); err != nil {
-			return err
-		}
-		return e.c.Store.InsertKeepRule(ctx, tx, v, rule, by, sqldb.Micros(e.c.Now()))
-	})
-}
-
-// KeepRule answers the newest keep rule of a volume.
-func (e *Engine) KeepRule(ctx context.Context, tenant string, v VolumeID) (k KeepRule, err error) {
-	err = e.read(ctx, func(tx *sqldb.Tx) error {
-		if _, err := e.c.Store.Volume(ctx, tx, tenant, v); err != nil {
-			return err
-		}
-		k, err = e.c.Store.KeepRule(ctx, tx, v)
-		return err
-	})
-	return k, err
 }

@@ -9,7 +9,7 @@ import (
 
 var (
 	gateLeaves = []string{"quorum/statement", "quorum/charter", "quorum/warrant", "quorum/audit", "quorum/clock", "quorum/internal/..."}
-	dataLeaves = []string{"snapshots/chunk", "snapshots/frame", "snapshots/key", "snapshots/node", "snapshots/pack", "snapshots/stream", "snapshots/blob"}
+	dataLeaves = []string{"snapshots/chunk", "snapshots/frame", "snapshots/key", "snapshots/node", "snapshots/pack", "snapshots/stream", "snapshots/blob", "snapshots/keep"}
 	plumbing   = []string{"internal/id", "internal/sqldb", "internal/durable"}
 	// mechanisms know nothing of the domain that uses them.
 	mechanisms = []string{"authz/password", "authz/totp", "authz/passkey", "authz/apitoken", "authz/ticket", "authz/throttle"}
@@ -52,6 +52,7 @@ var mayImport = map[string][]string{
 	"snapshots/chunk":    {},
 	"snapshots/frame":    dataLeaves,
 	"snapshots/key":      dataLeaves,
+	"snapshots/keep":     {},
 	"snapshots/node":     dataLeaves,
 	"snapshots/pack":     dataLeaves,
 	"snapshots/stream":   dataLeaves,

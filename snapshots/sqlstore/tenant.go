@@ -160,3 +160,19 @@ func (*Store) KeepRule(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID) 
 	k.SetAt = sqldb.FromMicros(at)
 	return k, notFound(err)
 }
+
+// InsertWindow implements snapshots.KeepStore.
+func (*Store) InsertWindow(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID, undo time.Duration, by string, at int64) error {
+	_, err := tx.Exec(ctx, `INSERT INTO undo_windows (volume, number, undo_us, set_at, set_by)
+		SELECT $1, COALESCE(MAX(number), 0) + 1, $2, $3, $4 FROM undo_windows WHERE volume = $1`, v, undo.Microseconds(), at, by)
+	return err
+}
+
+// Window implements snapshots.KeepStore.
+func (*Store) Window(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID) (w snapshots.Window, err error) {
+	var at, undo int64
+	err = tx.QueryRow(ctx, `SELECT volume, number, undo_us, set_at, set_by FROM undo_windows WHERE volume = $1 ORDER BY number DESC LIMIT 1`, v).
+		Scan(&w.Volume, &w.Number, &undo, &at, &w.SetBy)
+	w.SetAt, w.Undo = sqldb.FromMicros(at), time.Duration(undo)*time.Microsecond
+	return w, notFound(err)
+}

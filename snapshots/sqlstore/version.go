@@ -125,16 +125,18 @@ const covered = `EXISTS (SELECT 1 FROM snapshots s WHERE s.volume = v.volume AND
 	SELECT 1 FROM copies c WHERE c.snapshot = s.id AND c.site = (SELECT site FROM site_meta) AND c.state = 'erased'))`
 
 // Reclaimable implements snapshots.ReclaimStore.
-func (*Store) Reclaimable(ctx context.Context, tx *sqldb.Tx, tenant string, cutoff int64, after snapshots.Version, limit int) ([]snapshots.Version, error) {
+func (*Store) Reclaimable(ctx context.Context, tx *sqldb.Tx, tenant string, cutoff, undo int64, after snapshots.Version, limit int) ([]snapshots.Version, error) {
 	type span struct {
 		volume snapshots.VolumeID
 		seq    int64
 	}
-	rows, err := tx.Query(ctx, `SELECT v.id, v.deleted_at, COALESCE((SELECT MAX(c.seq) FROM commits c WHERE c.volume = v.id AND c.at < $2), 0)
-		FROM volumes v WHERE v.tenant = $1 AND v.id >= $3 ORDER BY v.id`, tenant, cutoff, after.Volume.String())
+	rows, err := tx.Query(ctx, `SELECT w.id, w.deleted_at, w.cutoff, COALESCE((SELECT MAX(c.seq) FROM commits c WHERE c.volume = w.id AND c.at < w.cutoff), 0)
+		FROM (SELECT u.id AS id, u.deleted_at AS deleted_at, CAST($2 AS BIGINT) - CASE WHEN u.own > $3 THEN u.own - $3 ELSE 0 END AS cutoff FROM
+			(SELECT v.id AS id, v.deleted_at AS deleted_at, COALESCE((SELECT x.undo_us FROM undo_windows x WHERE x.volume = v.id ORDER BY x.number DESC LIMIT 1), 0) AS own
+			FROM volumes v WHERE v.tenant = $1 AND v.id >= $4) u) w ORDER BY w.id`, tenant, cutoff, undo, after.Volume.String())
 	spans, err := collect(rows, err, func(r *sql.Rows) (s span, err error) {
-		var deleted int64
-		err = r.Scan(&s.volume, &deleted, &s.seq)
+		var deleted, cutoff int64
+		err = r.Scan(&s.volume, &deleted, &cutoff, &s.seq)
 		if deleted < cutoff {
 			s.seq = snapshots.Live
 		}

@@ -189,8 +189,9 @@ func (r *run) versions(ctx context.Context) error {
 			if err != nil || l.HeldAll {
 				return err
 			}
-			cutoff := sqldb.Micros(l.Now.Add(-max(l.Undo, t.Undo)))
-			if list, err = r.s.c.Store.Reclaimable(ctx, tx, r.tenant, cutoff, after, batchVersions); err != nil {
+			undo := max(l.Undo, t.Undo)
+			cutoff := sqldb.Micros(l.Now.Add(-undo))
+			if list, err = r.s.c.Store.Reclaimable(ctx, tx, r.tenant, cutoff, undo.Microseconds(), after, batchVersions); err != nil {
 				return err
 			}
 			edges := map[snapshots.ChunkKey]int64{}

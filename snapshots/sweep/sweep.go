@@ -103,7 +103,8 @@ type Result struct {
 type Leave struct {
 	// Now is the moment, by clocks that the guard vouches for.
 	Now time.Time
-	// Undo is the undo window of the charter; a tenant's own counts where it is longer. Nothing that died later is taken.
+	// Undo is the undo window of the charter; a tenant's or a volume's own counts where it is longer. Nothing that died later
+	// is taken.
 	Undo time.Duration
 	// HeldAll keeps all versions of the tenant, HeldVolumes those of some volumes, whatever their age.
 	HeldAll     bool
