@@ -6,13 +6,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
@@ -175,62 +172,4 @@ func TestT50_HostileNamesAreVisible(t *testing.T) {
 		t.Errorf("%d images came out of names", n)
 	}
 	o.quiet(t)
-}
-
-// TestLook checks every page at both widths in both colour schemes: nothing
-// scrolls sideways, everything has a heading and a label. With
-// HOLDFAST_SCREENSHOTS it also keeps pictures.
-func TestLook(t *testing.T) {
-	r := the.confirmed(t, "We have moved to another service and want nothing left here.")
-	d := the.draft(t, "a draft")
-	pages := []struct {
-		who   *actor
-		paths []string
-	}{
-		{the.approvers[2], []string{"/", "/requests", "/requests/" + r.ID, "/requests/" + r.ID + "/approve", "/requests/" + r.ID + "/deny", "/requests/" + r.ID + "/body", "/freeze", "/charter", "/factors", "/ceremony", "/nothing"}},
-		{the.owner, []string{"/", "/volumes/" + the.volume.ID, "/requests", "/requests/" + d.ID, "/freeze", "/factors"}},
-		{the.actor(t, the.Portal), []string{"/sign-in", "/invitation"}},
-	}
-	for _, p := range pages {
-		for _, path := range p.paths {
-			p.who.open(t, path)
-			for _, width := range []int64{360, 1280} {
-				for _, scheme := range []string{"light", "dark"} {
-					p.who.look(t, path, width, scheme)
-				}
-			}
-		}
-		p.who.quiet(t)
-	}
-}
-
-func (a *actor) look(t *testing.T, path string, width int64, scheme string) {
-	t.Helper()
-	a.do(t, chromedp.EmulateViewport(width, 800), chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
-		return err
-	}))
-	faults := get(t, a, chromedp.Evaluate[[]string](`(() => {
-		const out = [], root = document.documentElement;
-		if (root.scrollWidth > root.clientWidth) out.push("scrolls sideways: " + root.scrollWidth);
-		if (document.querySelectorAll("h1").length !== 1) out.push("not one h1");
-		for (const e of document.querySelectorAll("input:not([type=hidden]), select, textarea")) if (!e.labels.length) out.push("no label: " + e.name);
-		const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
-		if (new Set(ids).size !== ids.length) out.push("an id twice");
-		const lum = (c) => { const [r, g, b] = c.match(/[\d.]+/g).map(Number).map((v) => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; };
-		const behind = (e) => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor; if (!/, 0\)$/.test(c)) return c; } return "rgb(255, 255, 255)"; };
-		for (const e of document.querySelectorAll("body *")) {
-			if (![...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) || !e.checkVisibility() || e.disabled || e.closest("option")) continue;
-			const [x, y] = [lum(getComputedStyle(e).color), lum(behind(e))].sort((p, q) => q - p);
-			if ((x + .05) / (y + .05) < 4.5) out.push("contrast " + ((x + .05) / (y + .05)).toFixed(2) + ": " + e.tagName + " " + e.textContent.trim().slice(0, 40));
-		}
-		return out;
-	})()`))
-	for _, f := range faults {
-		t.Errorf("%s at %d px, %s: %s", path, width, scheme, f)
-	}
-	if dir := os.Getenv("HOLDFAST_SCREENSHOTS"); dir != "" {
-		name := strings.Trim(strings.ReplaceAll(strings.ReplaceAll(a.base, "http://localhost:", "")+path, "/", "-"), "-")
-		must(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s.%d.%s.png", name, width, scheme)), get(t, a, chromedp.FullScreenshot(100)), 0o600))
-	}
 }

@@ -15,6 +15,7 @@ import (
 	"filippo.io/age"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/cdproto/webauthn"
@@ -134,6 +135,11 @@ func (w *world) actor(t *testing.T, base string) *actor {
 			if e.Entry.Source != log.EntrySourceNetwork && (e.Entry.Level == log.EntryLevelError || e.Entry.Source == log.EntrySourceSecurity) {
 				a.note(fmt.Sprintf("log (%s): %s", e.Entry.Source, e.Entry.Text))
 			}
+		case *network.EventRequestWillBeSent:
+			// Nothing that our pages load comes from anywhere else (data: is the QR code).
+			if u := e.Request.URL; strings.HasPrefix(e.DocumentURL, a.base) && !strings.HasPrefix(u, a.base+"/") && !strings.HasPrefix(u, "data:image/") {
+				a.note("request to somebody else: " + u)
+			}
 		case *page.EventJavascriptDialogOpening:
 			a.note("dialog: " + e.Message)
 		}
@@ -141,6 +147,9 @@ func (w *world) actor(t *testing.T, base string) *actor {
 	a.tab = tab
 	w.end = append(w.end, closeTab)
 	if err := chromedp.Do(tab, chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		if _, err := cdp.Call(ctx, t, network.Enable, network.EnableParams{}); err != nil {
+			return err
+		}
 		if _, err := cdp.Call(ctx, t, webauthn.Enable, webauthn.EnableParams{}); err != nil {
 			return err
 		}
@@ -302,7 +311,7 @@ func (a *actor) acceptTOTP(t *testing.T, i wire.Invitation) {
 	a.do(t, chromedp.Click(chromedp.CSS("#kind-totp")))
 	a.press(t, "Continue")
 	a.see(t, "Scan this")
-	a.secret = get(t, a, chromedp.Text(chromedp.CSS("#scan ~ p code")))
+	a.secret = get(t, a, chromedp.Text(chromedp.CSS("#totp-secret")))
 	a.fill(t, "#new-password", a.password)
 	a.fill(t, "#repeat", a.password)
 	a.fill(t, "#code", a.code(t))

@@ -59,7 +59,7 @@ func (m *Manager) Start(ctx context.Context, face authz.Face, person authz.Perso
 	if err != nil {
 		return Secret{}, Session{}, err
 	}
-	if err := m.store.Create(ctx, secret.Key(), person.String(), sealed, s.end().Sub(now)); err != nil {
+	if err := m.store.Create(ctx, secret.Key(), person.String(), sealed, s.End().Sub(now)); err != nil {
 		return Secret{}, Session{}, err
 	}
 	return secret, s, nil
@@ -98,6 +98,13 @@ func (m *Manager) Resume(ctx context.Context, secret Secret, face authz.Face) (S
 		return s, nil
 	}
 	return Session{}, ErrUnavailable
+}
+
+// Peek is Resume for what a page does by itself, such as watching for news: it
+// does not count as use, so that a page left open ends no later than an idle one.
+func (m *Manager) Peek(ctx context.Context, secret Secret, face authz.Face) (Session, error) {
+	s, _, err := m.load(ctx, secret.Key(), face)
+	return s, err
 }
 
 // Raise records a second factor that the session has just shown. The secret
@@ -184,7 +191,7 @@ func (m *Manager) rotate(ctx context.Context, secret Secret, face authz.Face, ch
 		if err != nil {
 			return Secret{}, Session{}, err
 		}
-		err = m.store.Move(ctx, secret.Key(), next.Key(), s.Person.String(), old, sealed, s.end().Sub(now))
+		err = m.store.Move(ctx, secret.Key(), next.Key(), s.Person.String(), old, sealed, s.End().Sub(now))
 		if errors.Is(err, ErrConflict) {
 			continue
 		}
@@ -201,7 +208,7 @@ func (m *Manager) swap(ctx context.Context, k Key, s Session, old []byte) error 
 	if err != nil {
 		return err
 	}
-	return m.store.Swap(ctx, k, s.Person.String(), old, sealed, s.end().Sub(m.now()))
+	return m.store.Swap(ctx, k, s.Person.String(), old, sealed, s.End().Sub(m.now()))
 }
 
 // load returns a live session and its sealed form, for Swap and Move.
@@ -238,7 +245,7 @@ func (m *Manager) open(k Key, sealed []byte) (Session, error) {
 	if err != nil {
 		return Session{}, err
 	}
-	if now := m.now(); !now.Before(s.end()) || s.CreatedAt.After(now.Add(authz.MaxClockSkew)) {
+	if now := m.now(); !now.Before(s.End()) || s.CreatedAt.After(now.Add(authz.MaxClockSkew)) {
 		return Session{}, ErrNone
 	}
 	return s, nil

@@ -125,8 +125,8 @@ func (s Session) idle() time.Duration {
 	return PortalIdle
 }
 
-// end returns when the session ends if it is not used again.
-func (s Session) end() time.Time {
+// End returns when the session ends if it is not used again.
+func (s Session) End() time.Time {
 	if e := s.SeenAt.Add(s.idle()); e.Before(s.ExpiresAt) {
 		return e
 	}

@@ -91,6 +91,7 @@ func (s *service) serve(ctx context.Context, portal, console net.Listener, ready
 		newServer(s.console, s.log): console,
 	}
 	for server, listener := range servers {
+		server.RegisterOnShutdown(s.live.Close) // or pages that wait for news would hold the service up
 		server.BaseContext = func(net.Listener) context.Context { return requests }
 		go func() {
 			if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

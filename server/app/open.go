@@ -39,6 +39,7 @@ import (
 	snapshotssql "holdfast/snapshots/sqlstore"
 	"holdfast/snapshots/sweep"
 	"holdfast/web/console"
+	"holdfast/web/page"
 	"holdfast/web/portal"
 )
 
@@ -55,6 +56,7 @@ type service struct {
 	metrics *metrics
 	portal  *echo.Echo
 	console *echo.Echo
+	live    *page.Live
 	jobs    *jobs.Runner
 
 	closers []func() error
@@ -259,8 +261,9 @@ func (s *service) mount() (err error) {
 	if err := transfer.Mount(s.portal, s.control, transfer.Options{Now: time.Now, Log: s.log}); err != nil {
 		return err
 	}
-	portal.Mount(s.portal, s.control)
-	console.Mount(s.console, s.control)
+	s.live = page.NewLive(s.control)
+	portal.Mount(s.portal, s.control, s.live)
+	console.Mount(s.console, s.control, s.live)
 	s.metrics.mount(s.console)
 	return nil
 }

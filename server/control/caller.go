@@ -25,6 +25,9 @@ type Credentials struct {
 	Bearer  string // an API token or the operator's secret
 	Address string
 	Agent   string
+	// Unattended says that no person made the request but a page by itself: the
+	// session is not prolonged by it.
+	Unattended bool
 }
 
 // Caller is who uses a power, as the database knows them at this moment.
@@ -166,7 +169,11 @@ func (c *Control) bySession(ctx context.Context, cred Credentials, who Caller) (
 	if err != nil {
 		return Caller{}, over
 	}
-	s, err := c.Sessions.Resume(ctx, secret, cred.Face)
+	resume := c.Sessions.Resume
+	if cred.Unattended {
+		resume = c.Sessions.Peek
+	}
+	s, err := resume(ctx, secret, cred.Face)
 	if errors.Is(err, session.ErrNone) {
 		return Caller{}, over
 	}

@@ -78,7 +78,7 @@ func showFactors(v *Visit) error {
 	if err != nil {
 		return err
 	}
-	return v.Show(view.Frame{Title: "Your second factors", Here: "/factors"}, func(f view.Frame) templ.Component {
+	return v.Show(view.Frame{Title: "Your second factors", Here: "/account"}, func(f view.Frame) templ.Component {
 		return view.Factors(f, factors, view.Machine(v.now()))
 	})
 }
@@ -88,13 +88,13 @@ func showAddTOTP(v *Visit) error {
 	if err != nil {
 		return err
 	}
-	return v.Show(view.Frame{Title: "Add an authenticator app", Narrow: true}, func(f view.Frame) templ.Component {
+	return v.Show(view.Frame{Title: "Add an authenticator app", Here: "/account", Narrow: true}, func(f view.Frame) templ.Component {
 		return view.AddTOTP(f, e, v.Field("name"))
 	})
 }
 
 func showAddPasskey(v *Visit) error {
-	return v.Show(view.Frame{Title: "Add a passkey", Narrow: true}, func(f view.Frame) templ.Component {
+	return v.Show(view.Frame{Title: "Add a passkey", Here: "/account", Narrow: true}, func(f view.Frame) templ.Component {
 		return view.AddPasskey(f, v.Field("name"))
 	})
 }

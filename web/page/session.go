@@ -1,6 +1,7 @@
 package page
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -21,6 +22,26 @@ func (s *Site) sessionPages() {
 		}
 		v.keep(o)
 		return v.Go(withNext("/second-factor", v.next()))
+	}))
+	s.echo.POST("/sign-in/begin", s.Open(func(v *Visit) error {
+		v.script = true
+		options, err := v.Control.BeginKeySignIn(v.Context(), v.Who)
+		if err != nil {
+			return err
+		}
+		return v.c.JSON(http.StatusOK, options)
+	}))
+	s.echo.POST("/sign-in/passkey", s.Open(func(v *Visit) error {
+		answer, err := v.Answer("")
+		var o control.Opened
+		if err == nil {
+			o, err = v.Control.FinishKeySignIn(v.Context(), v.Who, answer)
+		}
+		if err != nil {
+			return v.orAgainHere(err, showSignIn)
+		}
+		v.keep(o)
+		return v.Go(v.next())
 	}))
 	s.echo.GET("/second-factor", s.Signed(showSecondFactor))
 	s.Begin("/second-factor/begin", func(v *Visit) (any, error) { return v.Control.BeginPasskey(v.Context(), v.Who) })
@@ -106,7 +127,7 @@ func (v *Visit) next() string {
 	if next == "" {
 		next = v.Query("next")
 	}
-	if next == "" && v.c.Request().Method == "GET" {
+	if next == "" && v.c.Request().Method == http.MethodGet {
 		next = v.c.Request().URL.EscapedPath()
 	}
 	return local(next)

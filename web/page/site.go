@@ -29,20 +29,23 @@ type Site struct {
 	face    authz.Face
 	nav     []view.Link
 	echo    *echo.Echo
+	live    *Live
 	votes   bool // approvers decide here
 }
 
 // New mounts what both faces share: the static files and the pages of the own
 // account. nav is the navigation of who is signed in.
-func New(e *echo.Echo, c *control.Control, face authz.Face, nav ...view.Link) *Site {
-	s := &Site{control: c, face: face, nav: nav, echo: e}
+func New(e *echo.Echo, c *control.Control, live *Live, face authz.Face, nav ...view.Link) *Site {
+	s := &Site{control: c, live: live, face: face, nav: nav, echo: e}
 	static.Mount(e)
 	s.Begin("/step-up/begin", func(v *Visit) (any, error) {
 		return v.Control.BeginStepUp(v.Context(), v.Who, wire.StepUpBegin{Digest: v.Field(stepUpPrefix)})
 	})
+	s.livePages()
 	s.sessionPages()
 	s.invitationPages()
 	s.factorPages()
+	s.accountPages()
 	s.requestPages()
 	s.stopPages()
 	e.RouteNotFound("/*", func(ec echo.Context) error {
@@ -75,7 +78,9 @@ func (s *Site) Open(h Handler) echo.HandlerFunc {
 // what it is enough for.
 func (s *Site) Signed(h Handler) echo.HandlerFunc {
 	return s.Open(func(v *Visit) error {
-		if err := v.authenticate(api.Credentials(v.Context())); err != nil {
+		cred := api.Credentials(v.Context())
+		cred.Unattended = v.isUnattended()
+		if err := v.authenticate(cred); err != nil {
 			return err
 		}
 		return h(v)
@@ -190,15 +195,17 @@ func (v *Visit) Show(f view.Frame, page func(view.Frame) templ.Component) error 
 		f.Done = done[v.Query("done")]
 	}
 	f.Demo = v.demo()
-	if v.Who.Principal.Kind == authz.KindPerson && !v.Who.Session.SecondFactorAt.IsZero() {
-		f.Person, f.Role = v.Who.Person.Name, v.Who.Principal.Role.String()
+	if v.person() {
+		f.Person, f.Role, f.Tenant = v.Who.Person.Name, v.Who.Principal.Role.String(), v.Who.Tenant.Name
 		if v.Who.Principal.Staff != 0 {
 			f.Role = v.Who.Principal.Staff.String()
 		}
+		left := v.left()
+		f.Idle, f.Whole = left.Idle, left.Whole
 	}
 	v.c.Response().Header().Set(echo.HeaderContentType, echo.MIMETextHTMLCharsetUTF8)
 	v.c.Response().WriteHeader(v.status)
-	return page(f).Render(v.Context(), v.c.Response())
+	return page(f).Render(view.WithNow(v.Context(), v.now()), v.c.Response())
 }
 
 // demo reports whether the charter in force says so. Where that cannot be found
@@ -212,6 +219,8 @@ func (v *Visit) demo() bool {
 var done = map[string]string{
 	"factor-added":   "The factor is added. All your sessions see it; you have been told by notice.",
 	"factor-removed": "The factor is removed.",
+	"session-ended":  "That session is ended. Whoever used it is signed out.",
+	"password":       "Your password is changed. All your other sessions are ended.",
 	"confirmed":      "The request is confirmed and open for votes.",
 	"voted":          "Your decision is recorded. What you signed stands below.",
 	"cancelled":      "The request is cancelled.",

@@ -1,12 +1,13 @@
-// Package static owns the two files that pages load: one stylesheet and one
-// script, both first-party. It must never serve anything that is not compiled
-// into the binary, nor a script that changes what a page says.
+// Package static owns the few files that pages load: one stylesheet, the scripts
+// and the icon, all first-party. It must never serve anything that is not compiled
+// into the binary.
 package static
 
 import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"path"
 	"strings"
@@ -14,7 +15,14 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-//go:embed holdfast.css passkey.js
+// MaxScripts and MaxStyles bound what all scripts and all styles weigh together
+// (bytes); a test holds them.
+const (
+	MaxScripts = 30 << 10
+	MaxStyles  = 30 << 10
+)
+
+//go:embed *.css *.js *.svg
 var files embed.FS
 
 type file struct {
@@ -23,32 +31,56 @@ type file struct {
 	content []byte
 }
 
-var (
-	style  = load("holdfast.css", "text/css; charset=utf-8")
-	script = load("passkey.js", "text/javascript; charset=utf-8")
-)
+var kinds = map[string]string{
+	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+}
 
-func load(name, kind string) file {
-	content, err := files.ReadFile(name)
+var all = load()
+
+func load() map[string]file {
+	entries, err := files.ReadDir(".")
 	if err != nil {
 		panic(err) // embedded at build time
 	}
-	sum := sha256.Sum256(content)
-	ext := path.Ext(name)
-	return file{"/static/" + strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:8]) + ext, kind, content}
+	out := map[string]file{}
+	for _, e := range entries {
+		content, err := files.ReadFile(e.Name())
+		if err != nil {
+			panic(err) // embedded at build time
+		}
+		sum := sha256.Sum256(content)
+		ext := path.Ext(e.Name())
+		out[e.Name()] = file{"/static/" + strings.TrimSuffix(e.Name(), ext) + "." + hex.EncodeToString(sum[:8]) + ext, kinds[ext], content}
+	}
+	return out
 }
 
-// Style is the stylesheet's path.
-func Style() string { return style.path }
+// Path is where the file of a name is served, such as "holdfast.css". It panics
+// for a name that does not exist: the names stand in the program.
+func Path(name string) string {
+	f, ok := all[name]
+	if !ok {
+		panic(fmt.Sprintf("static: there is no %q", name))
+	}
+	return f.path
+}
 
-// Script is the script's path.
-func Script() string { return script.path }
+// Weight is how many bytes all files with an extension, such as ".js", have together.
+func Weight(ext string) (n int) {
+	for name, f := range all {
+		if path.Ext(name) == ext {
+			n += len(f.content)
+		}
+	}
+	return n
+}
 
 // Mount serves the files on e.
 func Mount(e *echo.Echo) {
-	for _, f := range []file{style, script} {
+	for _, f := range all {
 		e.GET(f.path, func(c echo.Context) error {
-			c.Response().Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+			h := c.Response().Header()
+			h.Set("Cache-Control", "public, max-age=31536000, immutable")
 			return c.Blob(http.StatusOK, f.kind, f.content)
 		})
 	}
