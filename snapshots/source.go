@@ -70,6 +70,14 @@ func (s *source) fetch(ctx context.Context, c node.Child) ([]byte, error) {
 
 // Chunk implements stream.Source.
 func (s *source) Chunk(ctx context.Context, dst []byte, c node.Child) ([]byte, error) {
+	plain, err := s.readChunk(ctx, dst, c)
+	if err != nil && rotten(err) {
+		return s.chunkInstead(ctx, dst, c, err)
+	}
+	return plain, err
+}
+
+func (s *source) readChunk(ctx context.Context, dst []byte, c node.Child) ([]byte, error) {
 	b, err := s.fetch(ctx, c)
 	if err != nil {
 		return nil, err
@@ -92,6 +100,14 @@ func (s *source) Chunk(ctx context.Context, dst []byte, c node.Child) ([]byte, e
 
 // Node implements stream.Source.
 func (s *source) Node(ctx context.Context, c node.Child) (node.Node, error) {
+	n, err := s.readNode(ctx, c)
+	if err != nil && rotten(err) {
+		return s.nodeInstead(ctx, c, err)
+	}
+	return n, err
+}
+
+func (s *source) readNode(ctx context.Context, c node.Child) (node.Node, error) {
 	b, err := s.fetch(ctx, c)
 	if err != nil {
 		return node.Node{}, err

@@ -9,6 +9,7 @@ import (
 
 // OwnerStore finds out whose a snapshot is, for callers who belong to no tenant.
 type OwnerStore interface {
+	QuarantineStore
 	SnapshotTenant(ctx context.Context, tx *sqldb.Tx, s SnapshotID) (string, error)
 }
 

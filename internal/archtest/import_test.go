@@ -60,7 +60,10 @@ var mayImport = map[string][]string{
 	"snapshots/blob/fs":  {"snapshots/blob", "internal/durable"},
 	"snapshots/blob/s3":  {"snapshots/blob"},
 	"snapshots/blob/mem": {"snapshots/blob"},
-	"snapshots/sqlstore": join([]string{"snapshots"}, dataLeaves, plumbing),
+	"snapshots/scrub":    join([]string{"snapshots"}, dataLeaves, plumbing),
+	"snapshots/rebuild":  join([]string{"snapshots", "snapshots/scrub"}, dataLeaves, plumbing),
+	// The adapter gives scrub and rebuild the tables of their own, too.
+	"snapshots/sqlstore": join([]string{"snapshots", "snapshots/scrub", "snapshots/rebuild"}, dataLeaves, plumbing),
 	"snapshots/sweep":    join([]string{"snapshots"}, dataLeaves, gateLeaves, plumbing),
 	"snapshots/site":     join([]string{"snapshots", "snapshots/sweep"}, dataLeaves, gateLeaves, plumbing),
 

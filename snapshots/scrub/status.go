@@ -1,0 +1,93 @@
+package scrub
+
+import (
+	"context"
+	"time"
+
+	"holdfast/internal/sqldb"
+	"holdfast/snapshots"
+)
+
+// Status is what scrubbing knows.
+type Status struct {
+	// Pass is the newest pass, zero before the first; Tally is of it. Last is the newest one that was finished.
+	Pass  Pass
+	Tally Tally
+	Last  Pass
+	// Rate is in bytes a second.
+	Rate int64
+	// Quarantined counts bad frames, healed ones included.
+	Quarantined int64
+	// Packs are those whose newest reading found something, Affected what needs rotten frames; each at most MaxListed.
+	Packs    []PackResult
+	Affected []Affected
+}
+
+// Clean reports whether nothing is rotten. Unknown packs are no rot.
+func (s Status) Clean() bool {
+	return s.Quarantined == 0 && len(s.Affected) == 0 && s.Tally.Damaged == 0 && s.Tally.Missing == 0
+}
+
+// Status answers it.
+func (s *Scrubber) Status(ctx context.Context) (out Status, err error) {
+	err = s.c.DB.Read(ctx, func(tx *sqldb.Tx) error {
+		out = Status{Rate: s.Rate()}
+		passes, err := s.c.Store.Passes(ctx, tx, batchPacks)
+		if err != nil {
+			return err
+		}
+		for i, p := range passes {
+			if i == 0 {
+				out.Pass = p
+			}
+			if p.FinishedAt.After(p.StartedAt) {
+				out.Last = p
+				break
+			}
+		}
+		if out.Tally, err = s.c.Store.Tally(ctx, tx, out.Pass.Number); err != nil {
+			return err
+		}
+		if out.Quarantined, err = s.c.Store.CountQuarantined(ctx, tx); err != nil {
+			return err
+		}
+		if out.Packs, err = s.c.Store.PackResults(ctx, tx, MaxListed); err != nil {
+			return err
+		}
+		out.Affected, err = s.c.Store.AffectedNow(ctx, tx, "", MaxListed)
+		return err
+	})
+	return out, err
+}
+
+// Verified answers since when every byte of a sealed snapshot has been read as it was written: the beginning of the
+// newest finished pass that found the snapshot sealed. It is zero if there is none, or if the snapshot is affected.
+func (s *Scrubber) Verified(ctx context.Context, snap snapshots.Snapshot) (at time.Time, err error) {
+	if snap.Seal == nil {
+		return at, nil
+	}
+	err = s.c.DB.Read(ctx, func(tx *sqldb.Tx) error {
+		at = time.Time{}
+		passes, err := s.c.Store.Passes(ctx, tx, batchPacks)
+		if err != nil {
+			return err
+		}
+		hit, err := s.c.Store.AffectedNow(ctx, tx, snap.Tenant, MaxListed)
+		if err != nil {
+			return err
+		}
+		for _, a := range hit {
+			if a.Snapshot == snap.ID {
+				return nil
+			}
+		}
+		for _, p := range passes {
+			if p.FinishedAt.After(p.StartedAt) && p.StartedAt.After(snap.Seal.At) {
+				at = p.StartedAt
+				return nil
+			}
+		}
+		return nil
+	})
+	return at, err
+}
