@@ -1745,9 +1745,9 @@ func Sessions(f Frame, list []wire.Session) templ.Component {
 							return templ_7745c5c3_Err
 						}
 						var templ_7745c5c3_Var81 string
-						templ_7745c5c3_Var81, templ_7745c5c3_Err = templ.JoinStringErrs("End the session since " + Time(s.CreatedAt))
+						templ_7745c5c3_Var81, templ_7745c5c3_Err = templ.JoinStringErrs("End it: the session since " + Time(s.CreatedAt))
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/view/account.templ`, Line: 331, Col: 92}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/view/account.templ`, Line: 331, Col: 96}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var81))
 						if templ_7745c5c3_Err != nil {
@@ -1880,7 +1880,7 @@ func PasswordForm(f Frame) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 95, "<button>Change the password</button></form><p><a href=\"/account\">Leave it as it is</a></p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 95, "<button>Change the password</button></form><p class=\"way\"><a href=\"/account\">Leave it as it is</a></p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -2244,9 +2244,9 @@ func Notices(f Frame, list []wire.Notice) templ.Component {
 									return templ_7745c5c3_Err
 								}
 								var templ_7745c5c3_Var103 string
-								templ_7745c5c3_Var103, templ_7745c5c3_Err = templ.JoinStringErrs("I have read: " + Words(n.What))
+								templ_7745c5c3_Var103, templ_7745c5c3_Err = templ.JoinStringErrs("I have read it: " + Words(n.What))
 								if templ_7745c5c3_Err != nil {
-									return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/view/account.templ`, Line: 416, Col: 81}
+									return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/view/account.templ`, Line: 416, Col: 84}
 								}
 								_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var103))
 								if templ_7745c5c3_Err != nil {
@@ -2540,7 +2540,7 @@ func StepUp(f Frame, c wire.StepUpChallenge, methods []string, action string, ke
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 126, " <p><a href=\"/\">Leave everything as it is</a></p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 126, " <p class=\"way\"><a href=\"/\">Leave everything as it is</a></p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
