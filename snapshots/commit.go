@@ -30,6 +30,7 @@ type op struct {
 	extra func(ctx context.Context, tx *sqldb.Tx) error
 
 	seq, at int64 // of its commit, when it is done
+	shared  bool  // another operation is in the same commit
 	err     error
 	done    chan struct{}
 }
@@ -42,14 +43,26 @@ func (o *op) finish(err error) {
 // weight is how many rows the operation brings to a transaction.
 func (o *op) weight() int { return 1 + len(o.frames) + len(o.muts) }
 
-// submit queues an operation and waits until it is durable. The first to come leads: it commits what has gathered, in
-// groups, until nothing waits. When ctx ends first the operation may still happen.
+// submit queues an operation and waits until it is durable. When ctx ends first the operation may still happen.
 func (w *writer) submit(ctx context.Context, o *op) error {
+	w.enqueue(o)
+	select {
+	case <-o.done:
+		return o.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// enqueue queues an operation behind those before it. The first to come leads: it commits what has gathered, in groups,
+// until nothing waits.
+func (w *writer) enqueue(o *op) {
 	o.done = make(chan struct{})
 	w.qmu.Lock()
 	if w.closed {
 		w.qmu.Unlock()
-		return ErrClosed
+		o.finish(ErrClosed)
+		return
 	}
 	w.queue = append(w.queue, o)
 	lead := !w.leading
@@ -57,12 +70,6 @@ func (w *writer) submit(ctx context.Context, o *op) error {
 	w.qmu.Unlock()
 	if lead {
 		go w.lead()
-	}
-	select {
-	case <-o.done:
-		return o.err
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 
@@ -158,8 +165,9 @@ type line struct {
 	create        bool
 	commits       []Commit
 	touched       map[string]bool
-	all           bool // an operation that touches every path
-	open          bool // the last commit may take more mutations
+	all           bool  // an operation that touches every path
+	open          bool  // the last commit may take more mutations
+	in            []*op // operations in the last commit
 	paths         map[string]bool
 }
 
@@ -286,7 +294,11 @@ func (l *line) add(o *op, now int64) {
 		l.after.Head++
 		l.after.HeadAt = sqldb.FromMicros(at)
 		l.commits = append(l.commits, Commit{Seq: l.after.Head, At: at, Final: true})
-		l.open, l.paths = true, map[string]bool{}
+		l.open, l.paths, l.in = true, map[string]bool{}, nil
+	}
+	l.in = append(l.in, o)
+	for _, other := range l.in {
+		other.shared = len(l.in) > 1
 	}
 	c := &l.commits[len(l.commits)-1]
 	for i := range o.muts {
@@ -306,11 +318,8 @@ func (w *writer) write(ctx context.Context, p *planned) error {
 	if len(p.ops) == 0 {
 		return nil
 	}
-	taken, err := w.takeDirty(ctx, len(p.order) > 0)
-	if err != nil {
-		return err
-	}
-	if err := w.writeJournal(ctx, p, taken); err != nil {
+	taken := w.takeDirty()
+	if err := w.writeJournal(ctx, p, &taken); err != nil {
 		return errors.Join(err, w.syncAll(taken))
 	}
 	if err := w.syncAll(taken); err != nil {
@@ -463,13 +472,17 @@ func (w *writer) apply(ctx context.Context, tx *sqldb.Tx, l *line) error {
 	return s.AdvanceVolume(ctx, tx, after)
 }
 
-// writeJournal appends the journal records of the group to the first of the taken packs.
-func (w *writer) writeJournal(ctx context.Context, p *planned, taken []*openPack) error {
+// writeJournal appends the journal records of the group to the taken packs.
+func (w *writer) writeJournal(ctx context.Context, p *planned, taken *[]*openPack) error {
 	p.journal = nil
 	for _, id := range p.order {
 		l := p.volumes[id]
 		for _, commits := range splitCommits(l.commits) {
-			if err := w.writeRecord(p, l, commits, taken[0]); err != nil {
+			to, err := w.roomy(ctx, taken)
+			if err != nil {
+				return err
+			}
+			if err := w.writeRecord(p, l, commits, to); err != nil {
 				return err
 			}
 		}
@@ -487,10 +500,11 @@ func (w *writer) writeRecord(p *planned, l *line, commits []Commit, to *openPack
 	if err != nil {
 		return err
 	}
-	w.mu.Lock()
-	f, err := w.appendTo(to, pack.TypeJournal, node.Child{ID: id, Kind: chunk.KindJournal, Key: k.Number()}, int64(len(plain)), nil, sealed)
-	w.mu.Unlock()
+	f, err := w.appendTo(to, pack.TypeJournal, node.Child{ID: id, Hash: frame.HashOf(sealed), Kind: chunk.KindJournal, Key: k.Number()}, int64(len(plain)), nil, sealed)
 	if err != nil {
+		w.mu.Lock()
+		w.lose(to, err)
+		w.mu.Unlock()
 		return err
 	}
 	key := ChunkKey{f.Child.ID, f.Child.Hash}

@@ -18,6 +18,7 @@ import (
 	"holdfast/internal/sqldb"
 	"holdfast/internal/sqldb/sqldbtest"
 	"holdfast/snapshots"
+	"holdfast/snapshots/chunk"
 	"holdfast/snapshots/snapshotstest"
 	"holdfast/snapshots/sqlstore"
 )

@@ -41,6 +41,11 @@ const (
 	// maxGroupTries bounds how often a group is assembled afresh because another node moved a volume's head.
 	maxGroupTries = 8
 
+	// maxAppending bounds the packs of one tenant that are appended to at the same time.
+	maxAppending = 4
+	// lookupBatch bounds the known-chunk questions of one transaction.
+	lookupBatch = 64
+
 	// LeaseAge is how long operations go on joining the same lease; LeaseRenew how often it is renewed while any
 	// operation holds it; LeaseExpiry when others may consider its owner dead.
 	LeaseAge    = time.Minute

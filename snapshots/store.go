@@ -101,8 +101,8 @@ type ChunkKey struct {
 
 // ChunkStore keeps the index of frames and the edges between them. Chunks and packs are only inserted.
 type ChunkStore interface {
-	// FindChunk answers any frame with this id; ErrNotFound when there is none, and when it is condemned.
-	FindChunk(ctx context.Context, tx *sqldb.Tx, tenant string, id chunk.ID) (Location, error)
+	// FindChunks answers one frame of each id that has any which is not condemned, in no particular order.
+	FindChunks(ctx context.Context, tx *sqldb.Tx, tenant string, ids []chunk.ID) ([]Location, error)
 	// Locate answers where frames stand, in no particular order, condemned or not; missing ones are left out.
 	Locate(ctx context.Context, tx *sqldb.Tx, tenant string, keys []ChunkKey) ([]Location, error)
 	// InsertFrames inserts what is not there yet and answers the ones that it inserted.

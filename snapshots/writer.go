@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,8 @@ type openPack struct {
 	dirty bool  // has bytes that were not synced
 	safe  int64 // size at the last sync
 	ended bool
+	// using says that one goroutine appends to it, outside the writer's lock; claimed that a group waits for it.
+	using, claimed bool
 }
 
 func (e *Engine) createPack(ctx context.Context, tenant string) (*openPack, error) {
@@ -42,21 +45,27 @@ func (e *Engine) createPack(ctx context.Context, tenant string) (*openPack, erro
 // writer appends the frames of one tenant to its packs and commits them in groups.
 //
 // Appending and syncing go on at the same time: a group takes the packs that have unsynced bytes for itself, and what
-// is appended meanwhile goes to another pack.
+// is appended meanwhile goes to another pack. Several goroutines append at once, each to a pack of its own, and hash and
+// write outside the lock.
 type writer struct {
 	e      *Engine
 	tenant string
 	ring   *ring
 
 	mu      sync.Mutex
-	idle    []*openPack        // packs that may be appended to
-	pending map[chunk.ID]Frame // appended, and not yet in the index
-	broken  map[PackID]lost    // packs that failed: what they held unsynced is lost
-	known   map[PackID]bool    // packs that have their row
-	ended   map[PackID]int64   // ended packs whose end has no row yet, by size
-	fresh   atomic.Int64       // bytes appended and not yet counted in the tenant's row
-	leases  map[LeaseID]*hold  // held by running operations
-	current *hold              // the lease that new operations join
+	idle    []*openPack                // packs that may be appended to, and full ones that wait for their group
+	using   []*openPack                // packs that are being appended to
+	back    *sync.Cond                 // of mu: a pack that was used is back
+	pending map[chunk.ID]Frame         // appended, and not yet in the index
+	writing map[chunk.ID]chan struct{} // being sealed and appended; closed when it is pending or has failed
+	broken  map[PackID]lost            // packs that failed: what they held unsynced is lost
+	known   map[PackID]bool            // packs that have their row
+	ended   map[PackID]int64           // ended packs whose end has no row yet, by size
+	fresh   atomic.Int64               // bytes appended and not yet counted in the tenant's row
+	leases  map[LeaseID]*hold          // held by running operations
+	current *hold                      // the lease that new operations join
+
+	lookups lookups
 
 	qmu     sync.Mutex
 	queue   []*op
@@ -79,8 +88,11 @@ type lost struct {
 func (l lost) keeps(f Frame) bool { return f.Pos+int64(f.Child.Length) <= l.safe }
 
 func newWriter(e *Engine, tenant string, r *ring) *writer {
-	return &writer{e: e, tenant: tenant, ring: r, pending: map[chunk.ID]Frame{}, broken: map[PackID]lost{},
+	w := &writer{e: e, tenant: tenant, ring: r, pending: map[chunk.ID]Frame{}, writing: map[chunk.ID]chan struct{}{}, broken: map[PackID]lost{},
 		known: map[PackID]bool{}, ended: map[PackID]int64{}, leases: map[LeaseID]*hold{}}
+	w.back = sync.NewCond(&w.mu)
+	w.lookups = lookups{w: w, most: e.c.Workers}
+	return w
 }
 
 // leased lists the leases that are held. The caller holds no lock of the writer.
@@ -142,39 +154,71 @@ func (w *writer) leave(h *hold) {
 	}
 }
 
-// find looks an id up: appended a moment ago, or in the index. isPending says which.
+// find looks an id up: appended a moment ago, or in the index. isPending says which. The caller computes (see lookups).
+//
+// When it is unknown the caller is the one who stores it, and calls stored in any case; others who ask for the id
+// meanwhile wait for that. Two frames of one id would be harmless, and a waste.
 func (w *writer) find(ctx context.Context, id chunk.ID) (f Frame, isPending, ok bool, err error) {
-	w.mu.Lock()
-	f, ok = w.pending[id]
-	w.mu.Unlock()
-	if ok {
-		return f, true, true, nil
+	for {
+		w.mu.Lock()
+		f, ok = w.pending[id]
+		other := w.writing[id]
+		if !ok && other == nil {
+			w.writing[id] = make(chan struct{})
+		}
+		w.mu.Unlock()
+		if ok {
+			return f, true, true, nil
+		}
+		if other == nil {
+			break
+		}
+		w.lookups.end()
+		select {
+		case <-other:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		w.lookups.begin()
+		if err != nil {
+			return Frame{}, false, false, err
+		}
 	}
-	err = w.e.read(ctx, func(tx *sqldb.Tx) error {
-		l, err := w.e.c.Store.FindChunk(ctx, tx, w.tenant, id)
-		f.Location = l
-		return err
-	})
-	if errors.Is(err, ErrNotFound) {
-		return Frame{}, false, false, nil
+	f, ok, err = w.lookups.ask(id)
+	if ok || err != nil {
+		w.stored(id)
 	}
-	return f, false, err == nil, err
+	return f, false, ok, err
 }
 
-// append puts stored bytes into a pack. When another goroutine has just appended the same id, that one is answered.
-func (w *writer) append(ctx context.Context, t pack.Type, c node.Child, plain int64, children []node.Child, payload []byte) (Frame, error) {
+// stored ends what find began for an unknown id: it is pending now, or was given up.
+func (w *writer) stored(id chunk.ID) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	done := w.writing[id]
+	delete(w.writing, id)
+	w.mu.Unlock()
+	close(done)
+}
+
+// append puts stored bytes into a pack. When the same id has been appended already, that one is answered.
+func (w *writer) append(ctx context.Context, t pack.Type, c node.Child, plain int64, children []node.Child, payload []byte) (Frame, error) {
+	c.Hash = frame.HashOf(payload)
+	w.mu.Lock()
 	if t != pack.TypeSeal {
 		if f, ok := w.pending[c.ID]; ok {
+			w.mu.Unlock()
 			return f, nil
 		}
 	}
-	p, err := w.openPack(ctx)
+	p, err := w.checkOut(ctx)
+	w.mu.Unlock()
 	if err != nil {
 		return Frame{}, err
 	}
 	f, err := w.appendTo(p, t, c, plain, children, payload)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.giveBack(p, err)
 	if err != nil {
 		return Frame{}, err
 	}
@@ -184,27 +228,45 @@ func (w *writer) append(ctx context.Context, t pack.Type, c node.Child, plain in
 	return f, nil
 }
 
-// openPack is a pack with room. The caller holds w.mu.
-func (w *writer) openPack(ctx context.Context) (*openPack, error) {
-	for len(w.idle) > 0 {
-		p := w.idle[len(w.idle)-1]
-		if !p.w.Full() {
-			return p, nil
+// checkOut takes a pack with room, the one that was used last, for the caller alone. The caller holds w.mu.
+func (w *writer) checkOut(ctx context.Context) (*openPack, error) {
+	for {
+		for i := len(w.idle) - 1; i >= 0; i-- {
+			if p := w.idle[i]; !p.w.Full() {
+				w.idle = slices.Delete(w.idle, i, i+1)
+				p.using = true
+				w.using = append(w.using, p)
+				return p, nil
+			}
 		}
-		if err := w.end(p); err != nil {
-			return nil, err
+		if len(w.using) < maxAppending {
+			break
 		}
-		w.idle = w.idle[:len(w.idle)-1]
+		w.back.Wait()
 	}
 	p, err := w.e.createPack(context.WithoutCancel(ctx), w.tenant)
 	if err != nil {
 		return nil, err
 	}
-	w.idle = append(w.idle, p)
+	p.using = true
+	w.using = append(w.using, p)
 	return p, nil
 }
 
-// end finishes a pack. The caller holds w.mu or owns p.
+// giveBack ends what checkOut began. err is what appending said. The caller holds w.mu.
+func (w *writer) giveBack(p *openPack, err error) {
+	p.using = false
+	w.using = slices.DeleteFunc(w.using, func(q *openPack) bool { return q == p })
+	switch {
+	case err != nil:
+		w.lose(p, err)
+	case !p.claimed:
+		w.idle = append(w.idle, p)
+	}
+	w.back.Broadcast()
+}
+
+// end finishes a pack that nobody uses. The caller holds w.mu.
 func (w *writer) end(p *openPack) error {
 	if err := p.w.Finish(); err != nil {
 		w.lose(p, err)
@@ -237,25 +299,22 @@ func (w *writer) lose(p *openPack, err error) {
 	}
 }
 
-// appendTo appends to a pack that the caller owns. The caller holds w.mu if others could lose it.
+// appendTo appends to a pack that the caller owns; c has the payload's hash. After an error the caller has to lose it.
 func (w *writer) appendTo(p *openPack, t pack.Type, c node.Child, plain int64, children []node.Child, payload []byte) (Frame, error) {
 	before := p.w.Size()
-	en, err := p.w.Append(pack.Record{Type: t, Kind: c.Kind, ID: c.ID, Payload: payload})
+	en, err := p.w.Append(pack.Record{Type: t, Kind: c.Kind, ID: c.ID, Payload: payload, Hash: c.Hash})
 	if err != nil {
-		w.lose(p, err)
 		return Frame{}, err
 	}
 	p.dirty = true
 	w.fresh.Add(p.w.Size() - before)
-	c.Hash, c.Length = frame.HashOf(payload), en.Length
-	if t == pack.TypeNode {
-		c.Hash = en.Hash
-	}
+	c.Length = en.Length
 	return Frame{Location: Location{Child: c, Pack: p.id, Pos: en.Offset, PlainLen: plain}, Children: children}, nil
 }
 
-// takeDirty takes every pack with unsynced bytes out of the way of appenders, or makes one.
-func (w *writer) takeDirty(ctx context.Context, needOne bool) ([]*openPack, error) {
+// takeDirty takes every pack with unsynced bytes out of the way of appenders. A pack that is being
+// appended to has bytes of the group if it had any before; it is waited for, which takes as long as one append.
+func (w *writer) takeDirty() []*openPack {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var taken, left []*openPack
@@ -267,46 +326,81 @@ func (w *writer) takeDirty(ctx context.Context, needOne bool) ([]*openPack, erro
 		}
 	}
 	w.idle = left
-	if len(taken) > 0 || !needOne {
-		return taken, nil
+	using := slices.Clone(w.using)
+	for _, p := range using {
+		p.claimed = true // all of them before the first wait, so that none goes back among the idle ones
 	}
-	p, err := w.openPack(ctx)
+	for _, p := range using {
+		for p.using {
+			w.back.Wait()
+		}
+		p.claimed = false
+		switch {
+		case p.ended:
+		case p.dirty:
+			taken = append(taken, p)
+		default:
+			w.idle = append(w.idle, p)
+		}
+	}
+	return taken
+}
+
+// roomy is one of the taken packs that has room, or one more that it takes.
+func (w *writer) roomy(ctx context.Context, taken *[]*openPack) (*openPack, error) {
+	for _, p := range *taken {
+		if !p.ended && !p.w.Full() {
+			return p, nil
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p, err := w.checkOut(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for i, q := range w.idle {
-		if q == p {
-			w.idle = append(w.idle[:i], w.idle[i+1:]...)
-			break
-		}
-	}
-	return []*openPack{p}, nil
+	p.using = false
+	w.using = slices.DeleteFunc(w.using, func(q *openPack) bool { return q == p })
+	w.back.Broadcast()
+	*taken = append(*taken, p)
+	return p, nil
 }
 
-// syncAll makes the taken packs durable and gives them back.
+// syncAll makes the taken packs durable, all at once, ends the full ones and gives back the others.
 func (w *writer) syncAll(taken []*openPack) error {
-	var errs []error
-	for _, p := range taken {
-		var err error
-		if p.dirty && !p.ended {
-			err = p.w.Sync()
+	errs := make([]error, len(taken))
+	var wg sync.WaitGroup
+	for i, p := range taken {
+		if !p.dirty || p.ended {
+			continue
 		}
-		w.mu.Lock()
-		if err != nil {
-			w.lose(p, err)
-			errs = append(errs, err)
-		} else if !p.ended {
-			p.dirty, p.safe = false, p.w.Size()
-			if p.w.Full() {
-				if err := w.end(p); err != nil {
-					errs = append(errs, err)
-				}
-			} else {
-				w.idle = append(w.idle, p)
-			}
+		sync := p.w.Sync
+		if p.w.Full() {
+			sync = p.w.Finish
 		}
-		w.mu.Unlock()
+		if i == len(taken)-1 {
+			errs[i] = sync()
+		} else {
+			wg.Go(func() { errs[i] = sync() })
+		}
 	}
+	wg.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, p := range taken {
+		switch {
+		case p.ended:
+		case errs[i] != nil:
+			w.lose(p, errs[i])
+		case p.dirty && p.w.Full():
+			p.dirty, p.ended = false, true
+			w.ended[p.id] = p.w.Size()
+		default:
+			p.dirty, p.safe = false, p.w.Size()
+			w.idle = append(w.idle, p)
+		}
+	}
+	w.back.Broadcast()
 	return errors.Join(errs...)
 }
 
@@ -322,8 +416,11 @@ func (w *writer) close() error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for len(w.using) > 0 {
+		w.back.Wait()
+	}
 	var errs []error
-	for _, p := range w.idle {
+	for _, p := range slices.Clone(w.idle) {
 		errs = append(errs, w.end(p))
 	}
 	w.idle = nil

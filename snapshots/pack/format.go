@@ -72,6 +72,9 @@ type Record struct {
 	Kind    chunk.Kind
 	ID      chunk.ID
 	Payload []byte
+	// Hash is the SHA-256 of the payload where the caller has computed it already, on a goroutine of its own; zero has
+	// Append do it. A wrong one makes a record that every reader calls damaged.
+	Hash frame.Hash
 }
 
 // Entry says where a record's payload lies in its pack.

@@ -78,7 +78,7 @@ func (w *Writer) Append(r Record) (Entry, error) {
 	case len(w.entries) >= MaxRecords, w.size+int64(len(r.Payload)+recordSize+footerSize(len(w.entries)+1)) > MaxSize:
 		return Entry{}, ErrFull
 	}
-	e, err := w.record(Entry{Type: r.Type, Kind: r.Kind, ID: r.ID}, r.Payload)
+	e, err := w.record(Entry{Type: r.Type, Kind: r.Kind, ID: r.ID, Hash: r.Hash}, r.Payload)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -87,7 +87,10 @@ func (w *Writer) Append(r Record) (Entry, error) {
 }
 
 func (w *Writer) record(e Entry, payload []byte) (Entry, error) {
-	e.Hash, e.Length, e.Offset = frame.HashOf(payload), uint32(len(payload)), w.size+recordSize
+	if e.Hash.IsZero() {
+		e.Hash = frame.HashOf(payload)
+	}
+	e.Length, e.Offset = uint32(len(payload)), w.size+recordSize
 	if err := w.write(recordHeader(w.seed, w.size, e)); err != nil {
 		return Entry{}, err
 	}

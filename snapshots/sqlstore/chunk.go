@@ -27,10 +27,30 @@ func scanLocation(r scanner) (l snapshots.Location, err error) {
 	return l, err
 }
 
-// FindChunk implements snapshots.ChunkStore.
-func (*Store) FindChunk(ctx context.Context, tx *sqldb.Tx, tenant string, id chunk.ID) (snapshots.Location, error) {
-	return scanLocation(tx.QueryRow(ctx, chunkColumns+`WHERE c.tenant = $1 AND c.id = $2 AND NOT EXISTS (
-		SELECT 1 FROM condemned d WHERE d.tenant = c.tenant AND d.id = c.id AND d.frame_hash = c.frame_hash) ORDER BY c.frame_hash LIMIT 1`, tenant, id[:]))
+// FindChunks implements snapshots.ChunkStore.
+func (*Store) FindChunks(ctx context.Context, tx *sqldb.Tx, tenant string, ids []chunk.ID) ([]snapshots.Location, error) {
+	best := make(map[chunk.ID]snapshots.Location, len(ids))
+	for at := 0; at < len(ids); at += batchIn {
+		n := min(batchIn, len(ids)-at)
+		args := []any{tenant}
+		for i := range n {
+			args = append(args, ids[at+i][:])
+		}
+		rows, err := tx.Query(ctx, chunkColumns+`WHERE c.tenant = $1 AND c.id IN `+in(2, n)+` AND NOT EXISTS (
+			SELECT 1 FROM condemned d WHERE d.tenant = c.tenant AND d.id = c.id AND d.frame_hash = c.frame_hash) AND NOT EXISTS (
+			SELECT 1 FROM quarantine q WHERE q.tenant = c.tenant AND q.id = c.id AND q.frame_hash = c.frame_hash)`, args...)
+		found, err := collect(rows, err, func(r *sql.Rows) (snapshots.Location, error) { return scanLocation(r) })
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range found {
+			// Of several frames always the same one, so that two uploads agree.
+			if b, ok := best[l.Child.ID]; !ok || bytes.Compare(l.Child.Hash[:], b.Child.Hash[:]) < 0 {
+				best[l.Child.ID] = l
+			}
+		}
+	}
+	return slices.Collect(maps.Values(best)), nil
 }
 
 // Locate implements snapshots.ChunkStore.

@@ -31,15 +31,16 @@ type Content struct {
 type Pipeline struct {
 	sink  Sink
 	table *chunk.Table
-	slots chan struct{}
-	most  int
+	slots chan struct{} // pieces at work
+	small chan struct{} // small ones at work
 	pool  sync.Pool
 }
 
-// NewPipeline makes a pipeline for the given number of workers.
+// NewPipeline makes a pipeline that keeps the given number of workers busy. More pieces than workers are at work at once,
+// for some of them wait for the index or the disk.
 func NewPipeline(sink Sink, table *chunk.Table, workers int) *Pipeline {
 	workers = max(1, workers)
-	p := &Pipeline{sink: sink, table: table, slots: make(chan struct{}, workers), most: workers * inflight}
+	p := &Pipeline{sink: sink, table: table, slots: make(chan struct{}, workers*inflight), small: make(chan struct{}, small)}
 	p.pool.New = func() any { b := make([]byte, 0, chunk.MaxPiece); return &b }
 	return p
 }
@@ -95,8 +96,12 @@ func (f *Pending) take(ctx context.Context, piece chunk.Piece) error {
 	s := &slot{hole: piece.Hole, size: n}
 	if piece.Hole == 0 {
 		s.done = make(chan struct{})
+		slots := f.p.slots
+		if n < smallPiece {
+			slots = f.p.small
+		}
 		select {
-		case f.p.slots <- struct{}{}:
+		case slots <- struct{}{}:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -104,12 +109,12 @@ func (f *Pending) take(ctx context.Context, piece chunk.Piece) error {
 		go func() {
 			s.child, s.err = f.p.sink.Chunk(ctx, buf)
 			f.p.release(buf)
-			<-f.p.slots
+			<-slots
 			close(s.done)
 		}()
 	}
 	f.queue = append(f.queue, s)
-	for len(f.queue) > f.p.most {
+	for len(f.queue) > waiting {
 		if err := f.drain(ctx); err != nil {
 			return err
 		}

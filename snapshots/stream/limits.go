@@ -13,8 +13,11 @@ const (
 	MaxPlain = 16 << 20
 	// MaxStored bounds the stored bytes of any frame or node that a reader fetches.
 	MaxStored = 16 << 20
-	// inflight bounds the pieces that one pipeline holds in memory at once, for each worker.
-	inflight = 4
+	// inflight bounds the pieces that one pipeline has at work at once, for each worker, and small those of less than
+	// smallPiece bytes: many questions to the index become one while the workers are busy.
+	inflight, small = 4, 64
+	// waiting bounds the pieces that wait, done, for one before them.
+	waiting = 256
 	// readAhead is how many chunks a reader fetches ahead.
 	readAhead = 4
 )
