@@ -151,3 +151,10 @@ func (e *Engine) undoOf(ctx context.Context, tx *sqldb.Tx, v Volume) (time.Durat
 	}
 	return max(undo, own.Undo), err
 }
+
+// ForgetKeys has the tenant's keys be read anew: a request may have disabled one, or brought one back.
+func (e *Engine) ForgetKeys(tenant string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.keys, tenant)
+}

@@ -22,6 +22,7 @@ type TenantStore interface {
 	AddStored(ctx context.Context, tx *sqldb.Tx, tenant string, n int64) error
 	SetQuota(ctx context.Context, tx *sqldb.Tx, tenant string, n int64) error
 	InsertKey(ctx context.Context, tx *sqldb.Tx, k TenantKey) error
+	// Keys answers the key sets that are not disabled.
 	Keys(ctx context.Context, tx *sqldb.Tx, tenant string) ([]TenantKey, error)
 }
 

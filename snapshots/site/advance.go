@@ -140,7 +140,7 @@ func (p *Primary) due(ctx context.Context, tx *sqldb.Tx, g *gate, c *charter.Cha
 	switch {
 	case w.State == Tombstoned:
 		stage = warrant.StageErase
-	case st.Action == statement.DeleteCopies:
+	case st.Action == statement.DeleteCopies, st.Action == statement.DestroyKey:
 		stage = warrant.StageTombstone
 	}
 	if asked, err := p.ask(ctx, tx, c, w, st, stage); err != nil || asked {
@@ -163,7 +163,7 @@ func (p *Primary) due(ctx context.Context, tx *sqldb.Tx, g *gate, c *charter.Cha
 	}
 	switch stage {
 	case warrant.StageTombstone:
-		if err := p.c.Sweep.Tombstone(ctx, tx, permit); err != nil {
+		if err := p.hide(ctx, tx, permit, st); err != nil {
 			return err
 		}
 		if err := g.spend(ctx, tx, *w, r.Wall); err != nil {
@@ -179,12 +179,12 @@ func (p *Primary) due(ctx context.Context, tx *sqldb.Tx, g *gate, c *charter.Cha
 			return err
 		}
 	case warrant.StageErase:
-		if err := p.c.Sweep.Drop(ctx, tx, permit); err != nil {
+		if err := p.drop(ctx, tx, permit, st); err != nil {
 			return err
 		}
 		w.State = Erasing
 	case warrant.StageApply:
-		if err := p.applied(ctx, tx, permit, st); err != nil {
+		if err := p.applied(ctx, tx, c, permit, st); err != nil {
 			return err
 		}
 		if err := g.spend(ctx, tx, *w, r.Wall); err != nil {
@@ -193,6 +193,25 @@ func (p *Primary) due(ctx context.Context, tx *sqldb.Tx, g *gate, c *charter.Cha
 		w.State, w.FinishedAt = Applied, r.Wall.UTC()
 	}
 	return w.store(ctx, tx)
+}
+
+// hide tombstones what the permit names: copies, or a key set.
+func (p *Primary) hide(ctx context.Context, tx *sqldb.Tx, permit warrant.Permit, st statement.Statement) error {
+	if st.Action != statement.DestroyKey {
+		return p.c.Sweep.Tombstone(ctx, tx, permit)
+	}
+	commitment, _ := st.Hash("commitment")
+	tx.AfterCommit(func() { p.c.Sweep.ForgetKeys(st.Tenant.ID) })
+	return p.c.Sweep.DisableKey(ctx, tx, permit, commitment)
+}
+
+// drop decides the erasure of what was hidden.
+func (p *Primary) drop(ctx context.Context, tx *sqldb.Tx, permit warrant.Permit, st statement.Statement) error {
+	if st.Action != statement.DestroyKey {
+		return p.c.Sweep.Drop(ctx, tx, permit)
+	}
+	commitment, _ := st.Hash("commitment")
+	return p.c.Sweep.DropKey(ctx, tx, permit, commitment)
 }
 
 // ask announces the tombstone in the log, and makes the nonce that an independent site wants answered, once the
@@ -231,12 +250,20 @@ func (p *Primary) ask(ctx context.Context, tx *sqldb.Tx, c *charter.Charter, w *
 }
 
 // applied does a gated action that has no tombstone. The permit's subjects are what people signed.
-func (p *Primary) applied(ctx context.Context, tx *sqldb.Tx, permit warrant.Permit, st statement.Statement) error {
+func (p *Primary) applied(ctx context.Context, tx *sqldb.Tx, c *charter.Charter, permit warrant.Permit, st statement.Statement) error {
 	if err := permit.Check(p.c.Name, warrant.StageApply, p.now()); err != nil {
 		return err
 	}
 	kind, subject := "", ""
 	switch st.Action {
+	case statement.ShortenRetention:
+		return p.shortenRetention(ctx, tx, permit, st)
+	case statement.ShortenUndo:
+		return p.shortenUndo(ctx, tx, c, permit, st)
+	case statement.CloseTenant:
+		return p.closeTenant(ctx, tx, permit, st)
+	case statement.DetachSite:
+		return p.detachSite(ctx, tx, c, permit, st)
 	case statement.ReleaseHold:
 		kind, subject = "hold", "hold"
 	case statement.LiftFreeze:

@@ -15,11 +15,11 @@ import (
 	"holdfast/quorum/warrant"
 )
 
-// supported are the actions that a site does itself. Everything else is the control plane's, or nobody's: no code here
-// destroys a key or shortens a window.
+// supported are the actions that a site does itself. Everything else is the control plane's.
 func supported(a statement.Action) bool {
 	switch a {
-	case statement.DeleteCopies, statement.ReleaseHold, statement.LiftFreeze, statement.EndSuspension:
+	case statement.DeleteCopies, statement.DestroyKey, statement.ReleaseHold, statement.LiftFreeze, statement.EndSuspension,
+		statement.ShortenUndo, statement.ShortenRetention, statement.CloseTenant, statement.DetachSite:
 		return true
 	}
 	return false

@@ -21,6 +21,10 @@ var (
 	ErrLog = errors.New("site: the log could not be followed")
 	// ErrBound means that an argument exceeds its bound.
 	ErrBound = errors.New("site: bound exceeded")
+	// ErrNoRule means that a volume has no keep rule: it keeps every snapshot.
+	ErrNoRule = errors.New("site: the volume has no keep rule")
+	// ErrNotLogged means that the keep rule in force does not stand in the log that the site has read.
+	ErrNotLogged = errors.New("site: the keep rule is not in the log yet")
 	// ErrUnsupported means that a site has nothing to do for an action.
 	ErrUnsupported = errors.New("site: nothing to do here for this action")
 )

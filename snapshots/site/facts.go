@@ -41,6 +41,16 @@ func (p *Primary) facts(ctx context.Context, tx *sqldb.Tx, g gate, c *charter.Ch
 		if err := p.copyFacts(ctx, tx, &f, st, w, now); err != nil {
 			return f, err
 		}
+		if st.Selection == statement.ByRule && stage == warrant.StageTombstone {
+			if f.Chosen, err = p.chosen(ctx, tx, st, c.Undo, now); err != nil {
+				return f, err
+			}
+		}
+	}
+	if stage == warrant.StageTombstone {
+		if err := intentFacts(ctx, tx, &f, st, w, p.c.Name); err != nil {
+			return f, err
+		}
 	}
 	f.ReleaseNonce = w.nonce
 	if w.person != "" {
@@ -99,10 +109,19 @@ func (p *Primary) copyFacts(ctx context.Context, tx *sqldb.Tx, f *warrant.SiteFa
 		return err
 	}
 	f.Destroyed = warrant.Amount{Copies: uint64(copies), Bytes: uint64(bytes)}
+	return nil
+}
+
+// intentFacts says whether the intent to hide stands in the log, and who has seen it there.
+func intentFacts(ctx context.Context, tx *sqldb.Tx, f *warrant.SiteFacts, st statement.Statement, w row, site string) error {
 	err := tx.QueryRow(ctx, `SELECT COALESCE(MAX(leaf), -1) FROM gate_events WHERE request = $1 AND kind = $2 AND stage = $3`,
 		w.Request, string(audit.KindRequestIntent), warrant.StageTombstone.String()).Scan(&f.Intent)
 	if err != nil {
 		return err
+	}
+	targets := map[string]bool{}
+	for _, c := range st.At(site) {
+		targets[c.Snapshot] = true
 	}
 	f.HoldersPast, err = holdersPast(ctx, tx, f.Checkpoint, f.Intent, targets)
 	return err
@@ -120,7 +139,7 @@ func hiddenBy(ctx context.Context, tx *sqldb.Tx, request, snapshot string) (bool
 // others says, by the log, whether another site holds a proven copy that no request is executing, and when another site
 // last tombstoned or erased one.
 func others(ctx context.Context, tx *sqldb.Tx, snapshot string) (proven bool, erased time.Time, err error) {
-	rows, err := tx.Query(ctx, `SELECT state, at FROM gate_copies WHERE snapshot = $1`, snapshot)
+	rows, err := tx.Query(ctx, `SELECT state, at FROM gate_copies WHERE snapshot = $1 AND site NOT IN (SELECT site FROM gate_detached)`, snapshot)
 	if err != nil {
 		return false, erased, err
 	}
@@ -141,7 +160,8 @@ func others(ctx context.Context, tx *sqldb.Tx, snapshot string) (proven bool, er
 
 // holdersPast reports whether every other site that holds one of the targets has cosigned beyond the intent.
 func holdersPast(ctx context.Context, tx *sqldb.Tx, o audit.Opened, intent int64, targets map[string]bool) (bool, error) {
-	rows, err := tx.Query(ctx, `SELECT DISTINCT site, snapshot FROM gate_copies WHERE state NOT IN ('tombstoned', 'erased')`)
+	rows, err := tx.Query(ctx, `SELECT DISTINCT site, snapshot FROM gate_copies WHERE state NOT IN ('tombstoned', 'erased')
+		AND site NOT IN (SELECT site FROM gate_detached)`)
 	if err != nil {
 		return false, err
 	}

@@ -29,6 +29,8 @@ func (p *Primary) learn(ctx context.Context, tx *sqldb.Tx, c *charter.Charter, l
 			return err
 		}
 		return nil
+	case audit.KindKeepRuleSet:
+		return learnKeepRule(ctx, tx, e)
 	case audit.KindRequestOpened, audit.KindRequestVoted:
 		return learnCounter(ctx, tx, e)
 	case audit.KindStop, audit.KindHoldPlaced, audit.KindFreeze, audit.KindLockdown, audit.KindApproverSuspended, audit.KindRequestCancelled, audit.KindRequestDenied:

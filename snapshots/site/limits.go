@@ -13,6 +13,8 @@ const (
 	maxPins = 4 << 10
 	// maxEvent bounds the text of an Event in bytes: 10,000 copies by some 40 bytes.
 	maxEvent = 1 << 20
+	// maxKeepLeaf bounds the body of a keep-rule-set leaf in bytes.
+	maxKeepLeaf = 2 << 10
 	// leavesAtOnce bounds the openings that are asked for at once.
 	leavesAtOnce = 256
 	// maxTries bounds how often a step begins again because another one came between.

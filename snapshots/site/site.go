@@ -25,6 +25,12 @@ type Site interface {
 	Name() string
 	// Describe states the facts of copies for a statement. What is not here is left out: the caller compares.
 	Describe(ctx context.Context, q Query) (Description, error)
+	// Choose evaluates the newest keep rule of a volume on this site's own inventory. ErrNoRule when it has none, ErrNotLogged
+	// while the log does not show it.
+	Choose(ctx context.Context, tenant, volume string) (Choice, error)
+	// Elsewhere says how many copies another site holds, by the log, and what they would restore. A site that was detached
+	// holds none.
+	Elsewhere(ctx context.Context, site string) (copies, bytes uint64, err error)
 	// Inventory lists the copies of one tenant in the order of their snapshots' ids, from after the given one.
 	Inventory(ctx context.Context, tenant, after string, limit int) ([]CopyFacts, error)
 	// Deliver takes a rendered warrant, verifies it by the site's own charters and log, and starts the site's own

@@ -431,17 +431,3 @@ func TestT57_OlderDatabaseOfSeconds(t *testing.T) {
 		t.Fatal(err)
 	}
 }
-
-// T35: even a whole quorum finds no code here that destroys a key.
-func TestT35_NoKeyIsDestroyed(t *testing.T) {
-	e := onSQLite(t)
-	text := e.world.Statement(func(st *statement.Statement) {
-		st.Request, st.Tenant.ID, st.Action, st.Selection, st.Volumes, st.Copies = "req_1", tenant, statement.DestroyKey, "", nil, nil
-		st.Subjects = []statement.Subject{{Kind: "key", ID: "key_1", Name: "key"}}
-		st.Facts = []statement.Fact{statement.DigestFact("commitment", [32]byte{1}), statement.NumberFact("copies", 2)}
-	})
-	if _, err := e.Deliver(ctx, e.warrant(text)); !errors.Is(err, site.ErrUnsupported) {
-		t.Fatal(err)
-	}
-	e.proves(e.old)
-}

@@ -186,6 +186,7 @@ func (p *Primary) apply(ctx context.Context, tx *sqldb.Tx, w *row, v warrant.Ver
 		if err != nil {
 			return err
 		}
+		tx.AfterCommit(func() { p.c.Sweep.ForgetKeys(w.Tenant) })
 		w.State = Restored
 		list, err := targetsOf(*w, p.c.Name)
 		if err != nil {

@@ -15,7 +15,8 @@ const clockWord = "clock: clocks contradicted each other"
 // rule is what holds for the timers of a warrant: a freeze or a hold stops them.
 func (p *Primary) rule(ctx context.Context, tx *sqldb.Tx, clocks int, w row) (clock.Rule, error) {
 	r := clock.Rule{Clocks: clocks}
-	if w.Action != string(statement.DeleteCopies) {
+	switch statement.Action(w.Action) {
+	case statement.ReleaseHold, statement.LiftFreeze, statement.EndSuspension:
 		return r, nil // these end holds and freezes
 	}
 	over, err := stopsOver(ctx, tx, w.Tenant)
@@ -26,9 +27,12 @@ func (p *Primary) rule(ctx context.Context, tx *sqldb.Tx, clocks int, w row) (cl
 		return r, nil
 	}
 	st, err := statementOf(w)
-	for _, c := range st.At(p.c.Name) {
-		for _, v := range over.volumes {
+	for _, v := range over.volumes {
+		for _, c := range st.At(p.c.Name) {
 			r.Frozen = r.Frozen || c.Volume == v
+		}
+		for _, u := range st.Subjects {
+			r.Frozen = r.Frozen || u.ID == v
 		}
 	}
 	return r, err

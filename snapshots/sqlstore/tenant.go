@@ -79,7 +79,8 @@ func (*Store) InsertKey(ctx context.Context, tx *sqldb.Tx, k snapshots.TenantKey
 func (*Store) Keys(ctx context.Context, tx *sqldb.Tx, tenant string) ([]snapshots.TenantKey, error) {
 	rows, err := tx.Query(ctx, `SELECT k.tenant, k.key_no,
 		COALESCE((SELECT w.wraps FROM key_wraps w WHERE w.tenant = k.tenant AND w.key_no = k.key_no ORDER BY w.at DESC LIMIT 1), k.wraps),
-		k.commitment, k.created_at FROM tenant_keys k WHERE k.tenant = $1 ORDER BY k.key_no`, tenant)
+		k.commitment, k.created_at FROM tenant_keys k WHERE k.tenant = $1 AND NOT EXISTS (SELECT 1 FROM sweep_keys x
+		WHERE x.tenant = k.tenant AND x.key_no = k.key_no AND x.state <> 'restored') ORDER BY k.key_no`, tenant)
 	return collect(rows, err, func(r *sql.Rows) (k snapshots.TenantKey, err error) {
 		var number, created int64
 		var commitment []byte

@@ -33,13 +33,19 @@ func (s *Sweeper) Tombstone(ctx context.Context, tx *sqldb.Tx, p warrant.Permit)
 	return nil
 }
 
-// Restore brings the tombstoned copies of a request back, within the site's transaction, and answers how many. It only
-// strengthens, hence needs no permit.
+// Restore brings the tombstoned copies of a request back, or the key set that it has disabled, within the site's
+// transaction, and answers how many. It only strengthens, hence needs no permit.
 func (s *Sweeper) Restore(ctx context.Context, tx *sqldb.Tx, request string) (int, error) {
 	if request == "" {
 		return 0, ErrRefused
 	}
-	return index.Show(ctx, tx, request, s.c.Site, sqldb.Micros(s.c.Now()))
+	now := sqldb.Micros(s.c.Now())
+	keys, err := index.Enable(ctx, tx, request, now)
+	if err != nil {
+		return 0, err
+	}
+	copies, err := index.Show(ctx, tx, request, s.c.Site, now)
+	return copies + int(keys), err
 }
 
 // Drop decides the erasure that a permit of stage erase names, within the site's transaction: from its commit on the

@@ -244,7 +244,10 @@ func (c *copier) visit(e pack.Entry, payload []byte) error {
 		_, err = c.append(e, payload)
 		return err
 	case pack.TypeWraps:
-		_, err := c.append(e, payload)
+		kept, err := c.keptWraps(payload)
+		if err == nil && kept {
+			_, err = c.append(e, payload)
+		}
 		return err
 	}
 	return fmt.Errorf("%w: a record of an unknown type in %s", ErrCorrupt, c.old)

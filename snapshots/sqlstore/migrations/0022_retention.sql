@@ -36,13 +36,13 @@ CREATE TABLE gate_detached (
     at BIGINT NOT NULL
 );
 
--- What a request did to a key set here. A disabled key set is not opened any more, and comes back by restored.
+-- What a request did to a key set here. A disabled key set is not opened any more; restored brings it back, dropped is for ever.
 CREATE TABLE sweep_keys (
     request TEXT PRIMARY KEY,
     tenant TEXT NOT NULL,
     key_no BIGINT NOT NULL,
     commitment BYTEA NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('disabled', 'restored', 'dropped', 'destroyed')),
+    state TEXT NOT NULL CHECK (state IN ('disabled', 'restored', 'dropped')),
     at BIGINT NOT NULL
 );
 CREATE INDEX sweep_keys_tenant ON sweep_keys (tenant, key_no);
