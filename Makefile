@@ -12,7 +12,10 @@ CONTROL_RACES := 'T16|T17|T27|T46'
 # How long each fuzz target runs in a soak.
 FUZZTIME ?= 2m
 
-.PHONY: build test race lint soak bench generate setup clean
+# What the bench is asked for, such as BENCH='--size 64MiB --only stream'.
+BENCH ?= --peers restic,borg,kopia --size 1GiB
+
+.PHONY: build test race lint soak bench benchmarks generate setup clean
 
 build: ## a static binary in bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/holdfast .
@@ -30,10 +33,14 @@ race: setup ## the concurrent packages under the race detector
 lint: ## format, vet, staticcheck, tidiness, generated code, architecture
 	@.ci/lint
 
-soak: setup ## hours: kill rounds, models and properties at length (SOAK=1), then every fuzz target
+soak: setup ## hours: kill rounds, models and properties at length (SOAK=1), every fuzz target, and a stream of 32 GiB
 	@.ci/with-postgres .ci/soak $(FUZZTIME)
+	@go run ./server/bench --only memory --peers '' --size 1GiB --soak
 
-bench: setup ## medians of five interleaved runs are what to quote
+bench: ## Holdfast beside restic, borg and kopia, as far as they are installed (BENCH=flags)
+	@go run ./server/bench $(BENCH)
+
+benchmarks: setup ## the Go benchmarks; medians of five interleaved runs are what to quote
 	@for round in 1 2 3 4 5; do .ci/with-postgres go test -run '^$$' -bench . -benchmem -timeout 30m ./... || exit 1; done
 
 generate: ## write generated code again

@@ -21,7 +21,12 @@ var mayRemove = map[string]string{
 	"snapshots/stream/untar/untar.go Rename":  "files of that extraction",
 	"quorum/audit/source/export.go Rename":    "publishes the checkpoint of an exported log",
 	"server/client/archive/archive.go Remove": "the name of an option: files missing in a push leave the live tree, which is its users' (I11)",
+	"server/client/pull/file.go Unlinkat":     "temporary files of a restore on the user's machine",
+	"server/client/pull/file.go Renameat":     "publishes those files under their names",
+	"server/client/pull/meta.go Unlinkat":     "temporary links of that restore",
+	"server/client/pull/mark.go Unlinkat":     "the mark of that restore, when it is finished",
 	"server/demo/scenario.go RemoveAll":       "a scenario's scratch directory on the user's machine",
+	"server/bench/scratch.go RemoveAll":       "the bench's scratch directory, and nothing outside it",
 }
 
 // destroying are names of functions and methods that take bytes away: by name,

@@ -73,12 +73,13 @@ var mayImport = map[string][]string{
 	"server/client":         {"server/wire"},
 	"server/client/archive": {"server/client", "server/wire"},
 	// Clients of the record streams cut and name chunks themselves.
+	"server/client/pull": {"server/client", "server/wire", "server/wire/record", "snapshots/chunk", "snapshots/stream", "internal/durable"},
 	"server/client/push": {"server/client", "server/client/archive", "server/wire", "server/wire/record", "snapshots/chunk"},
 	// Only control joins domains.
 	"server/control": join([]string{"authz/...", "quorum/...", "snapshots/...", "server/wire"}, plumbing),
 	"server/api":     {"authz", "server/control", "server/wire"},
 	// The streaming handlers share how api knows its caller and answers problems.
-	"server/transfer": {"authz", "snapshots", "server/control", "server/wire", "server/wire/record", "server/api"},
+	"server/transfer": {"authz", "snapshots", "snapshots/chunk", "snapshots/frame", "server/control", "server/wire", "server/wire/record", "server/api"},
 	"server/jobs":     {"server/control", "quorum/clock"},
 	// Pages know their caller as the API does.
 	"web":        {"authz", "server/api", "server/control", "server/wire", "web/page", "web/view", "web/static"},
@@ -87,6 +88,8 @@ var mayImport = map[string][]string{
 	"server/app": {"authz/...", "quorum/...", "snapshots/...", "server/...", "web/...", "internal/..."},
 	// The command line verifies charters, logs and warrants as a stranger would.
 	"server/cli": join([]string{"server/app", "server/client/...", "server/config", "server/demo", "server/wire", "quorum/audit/source", "snapshots/stream/untar", "internal/durable", "internal/id"}, gateLeaves),
+	// The bench calls the service like a stranger, and measures the primitives alone.
+	"server/bench": {"server/client", "server/wire", "authz/passkey/softkey", "snapshots/chunk", "snapshots/frame", "snapshots/key"},
 	// Stories are tests; what they share with each other may stand outside a test file.
 	"server/e2e":  {},
 	"server/demo": join([]string{"server/client/...", "server/wire", "authz/passkey/softkey", "authz/totp", "snapshots/stream/untar", "internal/durable"}, gateLeaves),
@@ -102,7 +105,8 @@ var onlyIn = map[string][]string{
 	"holdfast/snapshots/blob/fs/...":       {"server/app"},
 	"holdfast/snapshots/blob/s3/...":       {"server/app"},
 	"holdfast/snapshots/blob/mem/...":      {},
-	"holdfast/authz/passkey/softkey/...":   {"server/demo/..."},
+	"holdfast/authz/passkey/softkey/...":   {"server/demo/...", "server/bench"},
+	"holdfast/server/bench/...":            {},
 	"github.com/labstack/echo/v4/...":      {"server/api/...", "server/transfer/...", "server/app", "web/..."},
 	"github.com/danielgtaylor/huma/v2/...": {"server/api/..."},
 	"github.com/redis/go-redis/v9/...":     {"authz/redisstore", "server/app"},

@@ -1,9 +1,9 @@
 // Package softkey is a WebAuthn authenticator in software, for demonstrations,
 // automation of tests and nothing else. It is never a person's factor: its keys
 // lie in memory or in a file, it "verifies" a user who is not there, and it
-// says what it is told to say about itself. Only server/demo and tests may
-// import it. It can also misbehave on request, so that the refusals of the
-// verifiers can be shown (T06).
+// says what it is told to say about itself. Only server/demo, server/bench and
+// tests may import it. It can also misbehave on request, so that the refusals of
+// the verifiers can be shown (T06).
 package softkey
 
 import (

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := start(ctx, os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
+		if errors.Is(err, errUsage) {
+			os.Exit(2)
+		}
+		os.Exit(1)
+	}
+}
+
+func start(ctx context.Context, args []string, out io.Writer) error {
+	if where := os.Getenv(sinkVariable); where != "" && len(args) == 1 {
+		return sink(where, args[0])
+	}
+	o, err := parseOptions(args, os.Stderr)
+	if err != nil {
+		return err
+	}
+	r, err := runAll(ctx, o)
+	if err != nil {
+		return err
+	}
+	if o.plot != "" {
+		title := "Throughput, " + sizeText(r.Size) + ", " + strconv.Itoa(r.Machine.Cores) + " cores (dashed: the ceiling)"
+		if err := createWith(o.plot, func(w io.Writer) error { return writePlot(w, r.Rows, title) }); err != nil {
+			return err
+		}
+	}
+	if o.out != "" {
+		if err := createWith(o.out, r.writeJSON); err != nil {
+			return err
+		}
+	}
+	switch {
+	case o.json:
+		return r.writeJSON(out)
+	case o.markdown:
+		return r.writeMarkdown(out)
+	}
+	return r.writeText(out)
+}
+
+// runAll prepares the data, runs the sections and removes everything again.
+func runAll(ctx context.Context, o options) (_ *report, err error) {
+	s, err := newScratch(o.temp)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.drop(s.dir)) }()
+	b := &bench{o: o, scratch: s, results: newResults(), ceilings: &ceilings{}}
+	r := &report{Size: o.size, Runs: o.runs, Machine: thisMachine(), StartUp: map[string]float64{}}
+	if b.corpus, err = newCorpus(ctx); err != nil {
+		return nil, err
+	}
+	if b.peers, b.about, err = installed(ctx, o.peers); err != nil {
+		return nil, err
+	}
+	if b.holdfast, err = buildHoldfast(ctx, s, o.binary); err != nil {
+		return nil, err
+	}
+	if err := b.sections(ctx, r); err != nil {
+		return nil, err
+	}
+	r.Machine.LoadAtEnd = load()
+	r.Peers = append([]peer{{Name: "holdfast", Version: "this tree", Form: "holdfast push, restore and cat, and holdfast serve over loopback HTTP; every fsync"}}, b.about...)
+	var rivals []string
+	for _, p := range b.about {
+		if p.Missing == "" && !p.Local {
+			rivals = append(rivals, p.Name)
+		}
+	}
+	for name, all := range b.results.startup {
+		m, _ := median(all)
+		r.StartUp[name] = m.Wall.Seconds()
+	}
+	r.Rows, r.Ceilings, r.extras, r.Notes = b.results.rows(rivals, b.ceilings), b.ceilings.all, b.extra, b.notes
+	r.Bars = (&judge{r: b.results, peers: rivals, ceilings: b.ceilings, extra: b.extra, cores: r.Machine.Cores}).all()
+	return r, nil
+}
+
+func thisMachine() machine {
+	kb, _ := strconv.ParseFloat(strings.TrimSuffix(after(readText("/proc/meminfo"), "MemTotal:"), " kB"), 64) // 0 says that it is not known
+	return machine{
+		Processor: after(readText("/proc/cpuinfo"), "model name"), Cores: runtime.NumCPU(), MemoryGiB: kb / float64(mib),
+		Kernel: strings.TrimSpace(readText("/proc/sys/kernel/osrelease")), Go: runtime.Version(), LoadFirst: load(),
+	}
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// The steps on a set of data.
+const (
+	stepNew       = "new"
+	stepUnchanged = "unchanged"
+	stepRestore   = "restore"
+	stepChanged   = "1 % changed"
+	stepErase     = "erase half"
+)
+
+// fastName is Holdfast with its fast mode.
+const fastName = "holdfast-fast"
+
+// bench is one run of everything.
+type bench struct {
+	o        options
+	scratch  *scratch
+	corpus   *corpus
+	tree     *tree
+	holdfast *holdfast
+	fast     *holdfast // nil: this build has no fast mode
+	peers    []program
+	about    []peer
+	results  *results
+	ceilings *ceilings
+	notes    []string
+	extra    extras
+}
+
+func (b *bench) say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", args...)
+}
+
+func (b *bench) note(format string, args ...any) {
+	b.notes = append(b.notes, fmt.Sprintf(format, args...))
+}
+
+// all is Holdfast and its peers; the order turns with the round, so that nobody
+// always runs first.
+func (b *bench) all(round int) []program {
+	list := append([]program{b.holdfast}, b.peers...)
+	turn := round % len(list)
+	return append(slices.Clone(list[turn:]), list[:turn]...)
+}
+
+// data is one set of data in its states.
+type data struct {
+	name   string
+	kind   kind
+	steps  []string
+	runs   int
+	fast   bool                                     // whether the fast mode takes part
+	at     func() (path string, size int64)         // where the present state lies
+	change func(ctx context.Context) error          // to the next state
+	begin  func(ctx context.Context, run int) error // before a run; may be nil
+}
+
+// contender is a program with its repository of this run.
+type contender struct {
+	p    program
+	r    repository
+	last int64
+}
+
+// measure runs the steps, each by all programs in turn, as often as d asks.
+func (b *bench) measure(ctx context.Context, d data) error {
+	for n := range d.runs {
+		if d.begin != nil {
+			if err := d.begin(ctx, n); err != nil {
+				return err
+			}
+		}
+		if err := b.round(ctx, d, n); err != nil {
+			return fmt.Errorf("%s: %w", d.name, err)
+		}
+	}
+	return nil
+}
+
+func (b *bench) round(ctx context.Context, d data, n int) (err error) {
+	dir, err := b.scratch.sub(d.name)
+	if err != nil {
+		return err
+	}
+	var field []*contender
+	defer func() {
+		for _, c := range field {
+			c.r.close()
+		}
+		err = errors.Join(err, b.scratch.drop(dir))
+	}()
+	programs := b.all(n)
+	if d.fast && b.fast != nil {
+		programs = append(programs, b.fast)
+	}
+	for _, p := range programs {
+		own := filepath.Join(dir, p.name())
+		if err := os.MkdirAll(filepath.Join(own, "home"), 0o700); err != nil {
+			return err
+		}
+		r, err := p.open(ctx, own, d.kind)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.name(), err)
+		}
+		field = append(field, &contender{p: p, r: r})
+	}
+	for _, s := range d.steps {
+		if s == stepChanged {
+			if err := d.change(ctx); err != nil {
+				return err
+			}
+		}
+		for _, c := range field {
+			if c.p.name() == fastName && s != stepNew && s != stepRestore {
+				continue
+			}
+			if err := b.step(ctx, d, s, c, dir, n); err != nil {
+				return fmt.Errorf("%s by %s: %w", s, c.p.name(), err)
+			}
+		}
+	}
+	for _, c := range field {
+		u, err := c.r.idle(ctx)
+		if err != nil {
+			return err
+		}
+		b.results.startup[c.p.name()] = append(b.results.startup[c.p.name()], sample{usage: u})
+	}
+	return nil
+}
+
+// step runs one step of one program, and notes what it cost.
+func (b *bench) step(ctx context.Context, d data, step string, c *contender, dir string, n int) error {
+	path, size := d.at()
+	syscall.Sync() // what others left to write is not to be written during this step
+	s := sample{Bytes: size}
+	var err error
+	if step == stepRestore {
+		s.usage, err = b.restore(ctx, d, c, dir, path, n)
+	} else {
+		if s.usage, err = c.r.put(ctx, path); err == nil {
+			err = c.r.settle(ctx)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if s.Stored, err = c.r.stored(); err != nil {
+		return err
+	}
+	s.Grown, c.last = s.Stored-c.last, s.Stored
+	b.results.add(point{d.name, step, c.p.name()}, s)
+	b.say("%-8s %-12s %-14s %7.2f s  %8.1f MiB/s  cpu %6.2f s  peak %4d + %4d MiB  stored %7.1f MiB", d.name, step, c.p.name(),
+		s.Wall.Seconds(), rate(s.Bytes, s.Wall), s.CPU.Seconds(), s.Client/mib, s.Server/mib, float64(s.Stored)/float64(mib))
+	return nil
+}
+
+// restore measures a restore and, in the first run, compares what comes out.
+func (b *bench) restore(ctx context.Context, d data, c *contender, dir, path string, n int) (usage, error) {
+	if d.kind == kindTree {
+		to := filepath.Join(dir, "restored-"+c.p.name())
+		u, err := c.r.get(ctx, to, nil)
+		if err == nil && n == 0 {
+			err = sameTree(path, to)
+		}
+		return u, errors.Join(err, b.scratch.drop(to))
+	}
+	u, err := c.r.get(ctx, "", nil)
+	if err != nil || n > 0 {
+		return u, err
+	}
+	want, err := sumOf(path)
+	if err != nil {
+		return u, err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return u, err
+	}
+	h := sha256.New()
+	copied := make(chan error, 1)
+	go func() { _, err := io.Copy(h, r); copied <- err }()
+	_, err = c.r.get(ctx, "", w)
+	err = errors.Join(err, w.Close(), <-copied, r.Close())
+	if got := fmt.Sprintf("%x", h.Sum(nil)); err == nil && got != want {
+		err = fmt.Errorf("what was restored is not what was stored: SHA-256 %s, not %s", got, want)
+	}
+	return u, err
+}
