@@ -23,6 +23,9 @@ func openPostgres(dsn string) (*DB, error) {
 	// Acknowledged means durable, whatever a role or database has as default.
 	cfg.RuntimeParams["synchronous_commit"] = "on"
 	cfg.RuntimeParams["timezone"] = "UTC"
+	// A generic plan that was made while a table was empty scans all of it, and
+	// stays until the next ANALYZE: a first large upload would crawl.
+	cfg.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
 	cfg.RuntimeParams["application_name"] = "holdfast"
 	pool := stdlib.OpenDB(*cfg)
 	pool.SetMaxOpenConns(postgresConns)
