@@ -96,3 +96,15 @@ func TestRecordRoundTrip(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParseErasedRecord(f *testing.F) {
+	r := sampleRecord()
+	f.Add(snapshots.ErasedRecord{Request: "req_1", At: 5, Seal: snapshots.SealRecord{Tenant: "t", Volume: r.Volume, Snapshot: r.Commits[1].Mutations[3].Snapshot,
+		Site: "primary", Seal: snapshots.Seal{Files: 1, Bytes: 2, KeyNo: 1, At: time.Unix(1700000000, 0)}}}.Render())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := snapshots.ParseErasedRecord(b)
+		if err == nil && !bytes.Equal(r.Render(), b) {
+			t.Fatal("what parses must render to the same bytes")
+		}
+	})
+}

@@ -43,11 +43,13 @@ const (
 	TypeWraps Type = 4
 	// TypeSeal is the text of a seal.
 	TypeSeal Type = 5
+	// TypeErased is the text of a finished erasure.
+	TypeErased Type = 6
 
 	typeTable Type = 255 // the footer's table
 )
 
-var typeNames = [...]string{"invalid", "chunk", "node", "journal", "wraps", "seal"}
+var typeNames = [...]string{"invalid", "chunk", "node", "journal", "wraps", "seal", "erased"}
 
 // Valid says whether the type is a known one.
 func (t Type) Valid() bool { return t != 0 && int(t) < len(typeNames) }

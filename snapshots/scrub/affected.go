@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"holdfast/internal/sqldb"
@@ -113,12 +114,28 @@ func (s *Scrubber) flag(ctx context.Context, tx *sqldb.Tx, id snapshots.Snapshot
 	return s.c.Store.InsertSuspect(ctx, tx, id, s.c.Site, sqldb.Micros(s.c.Now()), !suspect, reason)
 }
 
+// Needed answers which of some frames that are not there any snapshot, living version or moment of the undo window needs.
+func (s *Scrubber) Needed(ctx context.Context, tenant string, missing []snapshots.ChunkKey) (out []snapshots.ChunkKey, err error) {
+	w := &walker{s: s, tenant: tenant, bad: map[snapshots.ChunkKey]bool{}, seen: map[snapshots.ChunkKey]bool{}, met: map[snapshots.ChunkKey]bool{}}
+	for _, k := range missing {
+		w.bad[k] = true
+	}
+	if _, err := w.tenants(ctx); err != nil {
+		return nil, err
+	}
+	for k := range w.met {
+		out = append(out, k)
+	}
+	return out, nil
+}
+
 // walker finds what needs rotten frames.
 type walker struct {
 	s      *Scrubber
 	tenant string
 	bad    map[snapshots.ChunkKey]bool
 	seen   map[snapshots.ChunkKey]bool // nodes that were looked at, and what was found
+	met    map[snapshots.ChunkKey]bool // if not nil, the bad frames that were met: none is passed over then
 }
 
 func (w *walker) tenants(ctx context.Context) (found []Affected, err error) {
@@ -178,6 +195,9 @@ func (w *walker) volume(ctx context.Context, v snapshots.Volume) ([]Affected, er
 			return nil, err
 		}
 		for _, x := range page {
+			if x.Died <= cutoff && !slices.ContainsFunc(points, func(p point) bool { return x.Born <= p.Seq && p.Seq < x.Died }) {
+				continue // nobody's any more
+			}
 			hit, err := w.any(ctx, x.Recipe.Children(), 0)
 			if err != nil {
 				return nil, err
@@ -272,10 +292,15 @@ func (w *walker) points(ctx context.Context, v snapshots.Volume) (out []point, e
 
 // any reports whether one of the edges leads to a rotten frame. It needs no keys: nodes name their children in the clear.
 func (w *walker) any(ctx context.Context, edges []node.Child, depth int) (bool, error) {
+	found := false
 	for _, c := range edges {
 		k := snapshots.ChunkKey{ID: c.ID, Hash: c.Hash}
 		if w.bad[k] {
-			return true, nil
+			if w.met == nil {
+				return true, nil
+			}
+			w.met[k], found = true, true
+			continue
 		}
 		if c.Kind == chunk.KindData {
 			continue
@@ -293,11 +318,12 @@ func (w *walker) any(ctx context.Context, edges []node.Child, depth int) (bool, 
 			}
 			w.seen[k] = hit
 		}
-		if hit {
+		if hit && w.met == nil {
 			return true, nil
 		}
+		found = found || hit
 	}
-	return false, nil
+	return found, nil
 }
 
 // children reads the edges of a node, or of another node with the same id, whose edges are the same. What cannot be read

@@ -250,6 +250,10 @@ func (c *copier) visit(e pack.Entry, payload []byte) error {
 		}
 		return err
 	}
+	if e.Type == pack.TypeErased {
+		_, err := c.append(e, payload)
+		return err
+	}
 	return fmt.Errorf("%w: a record of an unknown type in %s", ErrCorrupt, c.old)
 }
 
