@@ -56,7 +56,11 @@ func (j *judge) times(what, data, step, program, other string, want float64) {
 	}
 	have := o.Wall.Seconds() / m.Wall.Seconds()
 	net := j.r.net(point{data, step, other}, o.Wall).Seconds() / j.r.net(point{data, step, program}, m.Wall).Seconds()
-	j.add(what, need, fmt.Sprintf("%.2f × %s (%s and %s; without start-ups %.2f ×)", have, other, seconds(m.Wall), seconds(o.Wall), net), have, want, true)
+	text := fmt.Sprintf("%.2f × %s (%s and %s; without start-ups %.2f ×", have, other, seconds(m.Wall), seconds(o.Wall), net)
+	if m.CPU > 0 && step != stepErase { // erasing waits, and its processor time is that of the waiting, too
+		text += fmt.Sprintf(", processor time %.2f ×", o.CPU.Seconds()/m.CPU.Seconds())
+	}
+	j.add(what, need, text+")", have, want, true)
 }
 
 // share demands a share of a ceiling.

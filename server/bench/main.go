@@ -49,13 +49,20 @@ func start(ctx context.Context, args []string, out io.Writer) error {
 			return err
 		}
 	}
+	write := r.writeText
 	switch {
 	case o.json:
-		return r.writeJSON(out)
+		write = r.writeJSON
 	case o.markdown:
-		return r.writeMarkdown(out)
+		write = r.writeMarkdown
 	}
-	return r.writeText(out)
+	if err := write(out); err != nil {
+		return err
+	}
+	if len(r.Failed) > 0 {
+		return fmt.Errorf("%d things could not be measured: the report says which", len(r.Failed))
+	}
+	return nil
 }
 
 // runAll prepares the data, runs the sections and removes everything again.
@@ -92,6 +99,7 @@ func runAll(ctx context.Context, o options) (_ *report, err error) {
 		r.StartUp[name] = m.Wall.Seconds()
 	}
 	r.Rows, r.Ceilings, r.extras, r.Notes = b.results.rows(rivals, b.ceilings), b.ceilings.all, b.extra, b.notes
+	r.Failed = b.failed
 	r.Bars = (&judge{r: b.results, peers: rivals, ceilings: b.ceilings, extra: b.extra, cores: r.Machine.Cores}).all()
 	return r, nil
 }

@@ -97,7 +97,10 @@ func (b *bench) eraseHalf(ctx context.Context) (err error) {
 	}
 	for _, p := range b.all(0) {
 		if err := b.eraseBy(ctx, p, dir, states); err != nil {
-			return fmt.Errorf("erase by %s: %w", p.name(), err)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			b.fail("erase by %s: %v", p.name(), err)
 		}
 	}
 	return nil

@@ -38,7 +38,10 @@ func (b *bench) sections(ctx context.Context, r *report) error {
 			continue
 		}
 		if err := s.run(ctx); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			b.fail("%s: %v", s.name, err)
 		}
 	}
 	return nil

@@ -32,6 +32,8 @@ type report struct {
 	extras
 	Bars  []bar    `json:"bars"`
 	Notes []string `json:"notes"`
+	// Failed is what could not be measured, and why.
+	Failed []string `json:"failed,omitempty"`
 }
 
 func (r *report) writeJSON(w io.Writer) error {
@@ -98,6 +100,15 @@ func (r *report) tables() []table {
 	return append(out, table{"Bars", []string{"what", "at least", "measured", "held"}, bars})
 }
 
+// remarks are notes and failures, each in one line.
+func (r *report) remarks() (out []string) {
+	out = append(out, r.Notes...)
+	for _, f := range r.Failed {
+		out = append(out, "FAILED: "+strings.Join(strings.Fields(f), " "))
+	}
+	return out
+}
+
 func verdict(b bar) string {
 	switch {
 	case b.Held == nil:
@@ -134,11 +145,11 @@ func (r *report) writeText(w io.Writer) error {
 			fmt.Fprintln(t, strings.Join(line, "\t"))
 		}
 	}
-	for i, n := range r.Notes {
+	for i, n := range r.remarks() {
 		if i == 0 {
 			fmt.Fprintln(t)
 		}
-		fmt.Fprintf(t, "Note: %s\n", n)
+		fmt.Fprintln(t, n)
 	}
 	return t.Flush()
 }
@@ -164,7 +175,7 @@ func (r *report) writeMarkdown(w io.Writer) error {
 			fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
 		}
 	}
-	for i, n := range r.Notes {
+	for i, n := range r.remarks() {
 		if i == 0 {
 			b.WriteByte('\n')
 		}

@@ -38,6 +38,7 @@ type bench struct {
 	results  *results
 	ceilings *ceilings
 	notes    []string
+	failed   []string
 	extra    extras
 }
 
@@ -47,6 +48,14 @@ func (b *bench) say(format string, args ...any) {
 
 func (b *bench) note(format string, args ...any) {
 	b.notes = append(b.notes, fmt.Sprintf(format, args...))
+}
+
+// fail notes that something could not be measured, which makes the bench end with
+// an error, but not before everything else was measured.
+func (b *bench) fail(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	b.say("FAILED: %s", text)
+	b.failed = append(b.failed, text)
 }
 
 // all is Holdfast and its peers; the order turns with the round, so that nobody
@@ -74,6 +83,7 @@ type contender struct {
 	p    program
 	r    repository
 	last int64
+	out  bool // a step failed, so that the next ones make no sense
 }
 
 // measure runs the steps, each by all programs in turn, as often as d asks.
@@ -114,7 +124,8 @@ func (b *bench) round(ctx context.Context, d data, n int) (err error) {
 		}
 		r, err := p.open(ctx, own, d.kind)
 		if err != nil {
-			return fmt.Errorf("%s: %w", p.name(), err)
+			b.fail("%s: a repository of %s: %v", d.name, p.name(), err)
+			continue
 		}
 		field = append(field, &contender{p: p, r: r})
 	}
@@ -125,15 +136,22 @@ func (b *bench) round(ctx context.Context, d data, n int) (err error) {
 			}
 		}
 		for _, c := range field {
-			if c.p.name() == fastName && s != stepNew && s != stepRestore {
+			if c.out || c.p.name() == fastName && s != stepNew && s != stepRestore {
 				continue
 			}
 			if err := b.step(ctx, d, s, c, dir, n); err != nil {
-				return fmt.Errorf("%s by %s: %w", s, c.p.name(), err)
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				b.fail("%s, %s, by %s: %v", d.name, s, c.p.name(), err)
+				c.out = true
 			}
 		}
 	}
 	for _, c := range field {
+		if c.out {
+			continue
+		}
 		u, err := c.r.idle(ctx)
 		if err != nil {
 			return err
