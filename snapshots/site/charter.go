@@ -127,7 +127,8 @@ func (p *Primary) AcceptCharter(ctx context.Context, next Succession) (Pinned, e
 		return Pinned{}, err
 	}
 	var out Pinned
-	err = p.change(ctx, false, func(tx *sqldb.Tx, g *gate) error {
+	// A rebuilt database takes charters while its marks disagree: it is adopted only with the one that they name.
+	err = p.change(ctx, p.rebuilt(ctx), func(tx *sqldb.Tx, g *gate) error {
 		at, err := p.leafOf(ctx, tx, g, reader, candidate.Number, hash, next.Leaf)
 		if err != nil {
 			return err

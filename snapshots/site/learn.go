@@ -130,6 +130,9 @@ func (p *Primary) learnEvent(ctx context.Context, tx *sqldb.Tx, c *charter.Chart
 		return alarm(ctx, tx, p.now(), "event", fmt.Sprintf("leaf %d is not what site %s signed", e.Index, name))
 	}
 	if name == p.c.Name {
+		if err := remember(ctx, tx, ev, e.Index); err != nil {
+			return err
+		}
 		_, err := tx.Exec(ctx, `UPDATE gate_events SET leaf = $1 WHERE body = $2 AND leaf < 0`, e.Index, e.Body)
 		return err
 	}

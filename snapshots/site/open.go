@@ -53,6 +53,13 @@ func (p *Primary) compare(ctx context.Context, tx *sqldb.Tx, g gate) error {
 		return err
 	}
 	no := func(what string) error { return fmt.Errorf("%w: %s", ErrMarks, what) }
+	made, err := unadopted(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if made {
+		return no("the database was made from packs, and nobody has adopted it")
+	}
 	switch {
 	case !ok && have.Generation == 0:
 		return nil
