@@ -348,6 +348,9 @@ func (x *extractor) symlink(name string, h *tar.Header) error {
 		err = x.root.Lchown(tmp, h.Uid, h.Gid)
 	}
 	if err == nil {
+		err = x.linkTime(tmp, h.ModTime)
+	}
+	if err == nil {
 		err = x.root.Rename(tmp, name)
 	}
 	if err != nil {
@@ -355,6 +358,18 @@ func (x *extractor) symlink(name string, h *tar.Header) error {
 	}
 	delete(x.checked, name)
 	return nil
+}
+
+// linkTime gives a symbolic link a time of its own; what it points at is not touched.
+func (x *extractor) linkTime(name string, at time.Time) error {
+	if at.IsZero() || at.Unix() == 0 && at.Nanosecond() == 0 {
+		return nil
+	}
+	parent, err := x.root.Open(path.Dir(name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(lutimes(parent, path.Base(name), at), parent.Close())
 }
 
 func (x *extractor) hardlink(name string, h *tar.Header) error {

@@ -128,7 +128,7 @@ func TestExtractMetadataAndHoles(t *testing.T) {
 		{Name: "d/", Typeflag: tar.TypeDir, Mode: 0o555, ModTime: mtime},
 		{Name: "d/f", Typeflag: tar.TypeReg, Mode: 0o640, ModTime: mtime, Size: int64(len(body)), Format: tar.FormatPAX},
 		{Name: "d/g", Typeflag: tar.TypeLink, Linkname: "d/f"},
-		{Name: "d/s", Typeflag: tar.TypeSymlink, Linkname: "../d/f"},
+		{Name: "d/s", Typeflag: tar.TypeSymlink, Linkname: "../d/f", ModTime: mtime.Add(-time.Hour)},
 	} {
 		h.Format = tar.FormatPAX
 		if err := w.WriteHeader(h); err != nil {
@@ -161,6 +161,9 @@ func TestExtractMetadataAndHoles(t *testing.T) {
 	st, err := os.Stat(filepath.Join(dir, "d/f"))
 	if err != nil || st.Mode().Perm() != 0o640 || !st.ModTime().Equal(mtime) {
 		t.Fatal(st.Mode(), st.ModTime(), err)
+	}
+	if st, err := os.Lstat(filepath.Join(dir, "d/s")); err != nil || !st.ModTime().Equal(mtime.Add(-time.Hour)) {
+		t.Fatal("a symbolic link's own time:", st.ModTime(), err)
 	}
 	other, err := os.Stat(filepath.Join(dir, "d/g"))
 	if err != nil || !os.SameFile(st, other) {
