@@ -53,6 +53,7 @@ type Engine struct {
 	closed  bool
 	writers map[string]*writer
 	keys    map[string]*ring
+	known   map[VolumeID]*liveSet // what pushes were told, by volume
 }
 
 // New starts an engine: it claims its lease and ends the packs that dead processes left open.

@@ -38,6 +38,12 @@ var (
 	ErrClosed = errors.New("snapshots: engine is closed")
 	// ErrShorter means that a retention or an undo window would get shorter, which is a gated action.
 	ErrShorter = errors.New("snapshots: shortening is gated")
+	// ErrChunkID means that a chunk of a push is not what its id says, or that its length is not one of the profile's.
+	ErrChunkID = errors.New("snapshots: a chunk that is not what its id says")
+	// ErrUnknownChunk means that a push refers to a chunk which its volume does not have.
+	ErrUnknownChunk = errors.New("snapshots: a chunk that is not known here")
+	// ErrSegment means that a segment of a push is not the one that is due.
+	ErrSegment = errors.New("snapshots: not the segment that is due")
 	// ErrTooLarge means that metadata exceeds its bound.
 	ErrTooLarge = errors.New("snapshots: metadata too large")
 )

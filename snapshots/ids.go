@@ -8,12 +8,14 @@ type (
 	snapshotKind struct{}
 	packKind     struct{}
 	leaseKind    struct{}
+	pushKind     struct{}
 )
 
 func (volumeKind) Prefix() string   { return "vol" }
 func (snapshotKind) Prefix() string { return "snp" }
 func (packKind) Prefix() string     { return "pck" }
 func (leaseKind) Prefix() string    { return "lea" }
+func (pushKind) Prefix() string     { return "psh" }
 
 type (
 	// VolumeID names a volume, vol_….
@@ -24,6 +26,8 @@ type (
 	PackID = id.ID[packKind]
 	// LeaseID names a lease, lea_….
 	LeaseID = id.ID[leaseKind]
+	// PushID names one push session, psh_….
+	PushID = id.ID[pushKind]
 )
 
 // ParseVolumeID reads the text of a volume's id.

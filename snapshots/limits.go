@@ -45,6 +45,9 @@ const (
 	maxAppending = 4
 	// lookupBatch bounds the known-chunk questions of one transaction.
 	lookupBatch = 64
+	// lookupLinger is how long a question about a piece of less than smallPiece bytes waits for more of them.
+	lookupLinger = 200 * time.Microsecond
+	smallPiece   = 32 << 10
 
 	// LeaseAge is how long operations go on joining the same lease; LeaseRenew how often it is renewed while any
 	// operation holds it; LeaseExpiry when others may consider its owner dead.
@@ -72,4 +75,32 @@ const (
 	restoreBatch = 2048
 	// rowBatch is how many versions are read at once while walking a volume.
 	rowBatch = 1000
+)
+
+const (
+	// SegmentBytes bounds the plain bytes of data that one segment of a push brings, SegmentRecords its records, and
+	// SegmentEntries its entries and deletions.
+	SegmentBytes   = 64 << 20
+	SegmentRecords = 128 << 10
+	SegmentEntries = 4096
+	// KnownBatch bounds the ids of one question whether they are known.
+	KnownBatch = 8192
+	// PartialLife is how long the chunks of a file whose push broke off stay for it to be begun again.
+	PartialLife = 24 * time.Hour
+
+	// maxKnown bounds the ids of a volume that a node remembers, and of all volumes; maxUploaded those that a session
+	// adds. What is above is sent again.
+	maxKnown    = 2 << 20
+	maxUploaded = 1 << 20
+	// maxResolved bounds the known chunks whose place a session remembers.
+	maxResolved = 4 * KnownBatch
+	// maxPartials bounds the partials of a volume that a session looks at, newest first.
+	maxPartials = 4096
+	// pushAhead bounds the segments that may wait for the one that is being received, and the answers that are kept.
+	pushAhead = 8
+	// pushInflight and pushSmall bound the pieces of a segment that are at work at once, for each worker, and those of
+	// less than pushSmallPiece bytes; pushWaiting those that wait for one before them.
+	pushInflight, pushSmall = 4, 64
+	pushSmallPiece          = 32 << 10
+	pushWaiting             = 256
 )

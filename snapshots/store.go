@@ -54,6 +54,10 @@ type Select struct {
 	After  string
 	From   bool
 	Limit  int
+	// Until, where it is not empty, is the last path; Except, where it is not 0, leaves out versions that are alive at
+	// that sequence number too.
+	Until  string
+	Except int64
 }
 
 // VersionStore keeps versions.
@@ -69,6 +73,18 @@ type VersionStore interface {
 	VersionsAt(ctx context.Context, tx *sqldb.Tx, s Select) ([]Version, error)
 	// History lists the versions of one path, newest first.
 	History(ctx context.Context, tx *sqldb.Tx, v VolumeID, path string, limit int) ([]Version, error)
+}
+
+// CompareStore reads for people who look at the past.
+type CompareStore interface {
+	// PathOn is the path of the version that stands n versions after the first with a path greater than after.
+	PathOn(ctx context.Context, tx *sqldb.Tx, v VolumeID, after string, n int) (string, error)
+	// Dead lists dead versions in descending order of their deaths and paths, from the given ones down, and says of which
+	// paths there is a live version. Metadata and recipes are left out.
+	Dead(ctx context.Context, tx *sqldb.Tx, v VolumeID, seq int64, path string, limit int) ([]Version, []bool, error)
+	// Buckets counts snapshots by spans of width microseconds and sites, in the order of sites and spans.
+	Buckets(ctx context.Context, tx *sqldb.Tx, v VolumeID, from, width int64, n int) ([]Bucket, error)
+	Sizes(ctx context.Context, tx *sqldb.Tx, v VolumeID, limit int) ([]Size, error)
 }
 
 // SnapshotStore keeps snapshots, pins, seals, copies and proofs. None of it is ever changed or taken away here, but pins.
@@ -202,12 +218,14 @@ type Store interface {
 	OwnerStore
 	VolumeStore
 	VersionStore
+	CompareStore
 	SnapshotStore
 	ChunkStore
 	LeaseStore
 	ReclaimStore
 	KeepStore
 	SiteStore
+	PushStore
 }
 
 // edgesOf counts one edge for each child.

@@ -49,6 +49,15 @@ func (p Profile) Max() int {
 	return rules[p].max
 }
 
+// Min is the shortest piece of data of the profile that another piece of data may follow, in bytes: 1 for profiles that
+// cut on a grid, 0 for an unknown profile.
+func (p Profile) Min() int {
+	if !p.Valid() {
+		return 0
+	}
+	return max(1, rules[p].min)
+}
+
 // ParseProfile reads a profile's name.
 func ParseProfile(s string) (Profile, error) {
 	for p := ProfileFiles; p.Valid(); p++ {

@@ -38,6 +38,9 @@ func (s *Sweeper) Finish(ctx context.Context, request string) (Result, error) {
 	if err := r.all(ctx); err != nil {
 		return r.result, err
 	}
+	if err := r.testify(ctx); err != nil {
+		return r.result, err
+	}
 	err = s.c.DB.Write(ctx, func(tx *sqldb.Tx) error {
 		if err := index.LockTenant(ctx, tx, e.Tenant); err != nil {
 			return err
@@ -106,6 +109,9 @@ func (r *run) all(ctx context.Context) error {
 		return err
 	}
 	if r.request == "" {
+		if err := r.partials(ctx); err != nil {
+			return err
+		}
 		if err := r.orphans(ctx); err != nil {
 			return err
 		}
