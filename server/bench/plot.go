@@ -10,8 +10,8 @@ import (
 
 // The plot's measures, in pixels.
 const (
-	plotWidth  = 760
-	plotLeft   = 190
+	plotWidth  = 785
+	plotLeft   = 215
 	plotRight  = 90
 	barHeight  = 14
 	barGap     = 4
