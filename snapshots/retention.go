@@ -158,3 +158,12 @@ func (e *Engine) ForgetKeys(tenant string) {
 	defer e.mu.Unlock()
 	delete(e.keys, tenant)
 }
+
+// KeySets are the tenant's key sets that are not disabled, as they are stored.
+func (e *Engine) KeySets(ctx context.Context, tenant string) (out []TenantKey, err error) {
+	err = e.read(ctx, func(tx *sqldb.Tx) error {
+		out, err = e.c.Store.Keys(ctx, tx, tenant)
+		return err
+	})
+	return out, err
+}

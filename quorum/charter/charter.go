@@ -70,11 +70,11 @@ const (
 type KeepAuthority string
 
 const (
-	// KeepByOwner lets the tenant's owner log keep rules, with step-up.
+	// KeepByOwner lets the tenant's owners log keep rules that keep no less than the one in force.
 	KeepByOwner KeepAuthority = "owner"
 	// KeepByOperator lets owners and operators.
 	KeepByOperator KeepAuthority = "operator"
-	// KeepByQuorum lets nobody: keep rules need the gate.
+	// KeepByQuorum lets nobody: every keep rule but "keep all" needs the gate.
 	KeepByQuorum KeepAuthority = "quorum"
 )
 

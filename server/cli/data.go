@@ -63,7 +63,7 @@ func (s *shell) volumeCommand() *cobra.Command {
 			return s.print(r, func(w io.Writer) { s.removed(w, r) })
 		}),
 	}
-	cmd.AddCommand(create, list, remove)
+	cmd.AddCommand(create, list, s.retentionCommand(), remove)
 	return cmd
 }
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -14,11 +15,17 @@ import (
 
 func (s *shell) requestCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "request", Short: "Ask for what nobody can do alone, decide, and follow"}
-	var reason, site string
+	var reason, site, byRule string
 	deletion := &cobra.Command{
-		Use: "delete SNAPSHOT...", Short: "Ask for the deletion of snapshots' copies", Args: cobra.MinimumNArgs(1),
+		Use: "delete SNAPSHOT...", Short: "Ask for the deletion of snapshots' copies, or with --by-rule of what a volume's keep rule does not keep",
+		Args: func(_ *cobra.Command, args []string) error {
+			if (len(args) == 0) == (byRule == "") {
+				return errors.New("name snapshots, or with --by-rule a volume")
+			}
+			return nil
+		},
 		RunE: s.with(func(ctx context.Context, c *client.Client, args []string) error {
-			ask := wire.AskRequest{Action: "delete-copies", Reason: reason}
+			ask := wire.AskRequest{Action: "delete-copies", ByRule: byRule, Reason: reason}
 			for _, snapshot := range args {
 				ask.Copies = append(ask.Copies, wire.CopyRef{Snapshot: snapshot, Site: site})
 			}
@@ -26,15 +33,16 @@ func (s *shell) requestCommand() *cobra.Command {
 		}),
 	}
 	deletion.Flags().StringVar(&site, "site", "", "only the copies at this site")
+	deletion.Flags().StringVar(&byRule, "by-rule", "", "the volume whose keep rule names the snapshots")
 	var facts map[string]string
 	var subject string
 	action := &cobra.Command{
-		Use: "ask ACTION", Short: "Ask for another gated action (release-hold, lift-freeze, shorten-undo, …)", Args: cobra.ExactArgs(1),
+		Use: "ask ACTION", Short: "Ask for another gated action (release-hold, lift-freeze, shorten-retention, shorten-undo, close-tenant, …)", Args: cobra.ExactArgs(1),
 		RunE: s.with(func(ctx context.Context, c *client.Client, args []string) error {
 			return s.askFor(ctx, c, wire.AskRequest{Action: args[0], Subject: subject, Facts: facts, Reason: reason})
 		}),
 	}
-	action.Flags().StringVar(&subject, "subject", "", "whom or what it is about: a hold, freeze, person, volume")
+	action.Flags().StringVar(&subject, "subject", "", "whom or what it is about: a hold, freeze, person, volume, key, site")
 	action.Flags().StringToStringVar(&facts, "fact", nil, "what it asks for, as name=value")
 	for _, c := range []*cobra.Command{deletion, action} {
 		c.Flags().StringVar(&reason, "reason", "", "why; everyone who decides reads it")

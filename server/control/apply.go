@@ -35,6 +35,10 @@ func (c *Control) apply(ctx context.Context, tx *sqldb.Tx, r quorumsql.Request, 
 		return c.applyEndSuspension(ctx, tx, r, s, at)
 	case statement.ResetFactor:
 		return c.applyResetFactor(ctx, tx, r, s, at)
+	case statement.ShortenRetention, statement.ShortenUndo:
+		return c.applyShortened(ctx, tx, r, s, at)
+	case statement.DetachSite:
+		return c.applyDetachSite(ctx, tx, r, s, at)
 	case statement.CloseTenant:
 		tenant := mustTenant(s.Tenant.ID)
 		if err := c.Accounts.CloseTenant(ctx, tx, tenant, r.ID(), at); err != nil {

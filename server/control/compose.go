@@ -40,6 +40,13 @@ func (c *Control) composeDeletion(ctx context.Context, s *statement.Statement, r
 	if err != nil {
 		return nil, wrap(err)
 	}
+	s.Selection = statement.ByHand
+	return c.nameCopies(s, query.Snapshots, found)
+}
+
+// nameCopies puts the copies of snapshots here into a statement, as the site
+// describes them, and sums up what would be gone.
+func (c *Control) nameCopies(s *statement.Statement, named []string, found site.Description) (*wire.Impact, error) {
 	impact := &wire.Impact{Frees: int64(found.Frees), Volumes: []wire.VolumeImpact{}}
 	byVolume := map[string]*wire.VolumeImpact{}
 	for _, v := range found.Volumes {
@@ -53,12 +60,15 @@ func (c *Control) composeDeletion(ctx context.Context, s *statement.Statement, r
 	for i := range impact.Volumes {
 		byVolume[impact.Volumes[i].Volume] = &impact.Volumes[i]
 	}
-	for _, snapshot := range query.Snapshots {
-		i := slices.IndexFunc(found.Copies, func(k site.CopyFacts) bool { return k.Snapshot == snapshot })
-		if i < 0 || found.Copies[i].Tenant != s.Tenant.ID {
+	here := make(map[string]site.CopyFacts, len(found.Copies))
+	for _, k := range found.Copies {
+		here[k.Snapshot] = k
+	}
+	for _, snapshot := range named {
+		k, ok := here[snapshot]
+		if !ok || k.Tenant != s.Tenant.ID {
 			return nil, newError(wire.TypeNotFound, nil, "There is no copy of %s here.", snapshot)
 		}
-		k := found.Copies[i]
 		switch {
 		case k.State == "tombstoned" || k.State == "erased":
 			return nil, newError(wire.TypeConflict, nil, "%s is %s already.", snapshot, k.State)
@@ -78,7 +88,6 @@ func (c *Control) composeDeletion(ctx context.Context, s *statement.Statement, r
 			}
 		}
 	}
-	s.Selection = statement.ByHand
 	return impact, nil
 }
 
@@ -99,8 +108,20 @@ func (c *Control) composeOther(ctx context.Context, s *statement.Statement, d dr
 			return c.composeResetFactor(ctx, tx, s, d.Ask.Subject)
 		case statement.CloseTenant:
 			return c.composeCloseTenant(ctx, s)
+		case statement.ShortenRetention:
+			_, ch, err := inForce(ctx, tx)
+			if err != nil {
+				return err
+			}
+			return c.composeShortenRetention(ctx, s, ch.KeepRules, d.Ask.Subject, d.Ask.Facts["to"])
+		case statement.ShortenUndo:
+			return c.composeShortenUndo(ctx, tx, s, d.Ask.Subject, d.Ask.Facts["to"])
+		case statement.DestroyKey:
+			return c.composeDestroyKey(ctx, tx, s, d.Ask.Subject)
+		case statement.DetachSite:
+			return c.composeDetachSite(ctx, tx, s, d.Ask.Subject)
 		}
-		return newError(wire.TypeInvalid, nil, "There is nothing in this installation that %s could change: it has one site, and nothing outside the charter sets a retention.", s.Action)
+		return newError(wire.TypeInvalid, nil, "Nobody has to be asked for %s.", s.Action)
 	})
 }
 
@@ -214,19 +235,11 @@ func (c *Control) composeResetFactor(ctx context.Context, tx *sqldb.Tx, s *state
 func (c *Control) composeCloseTenant(ctx context.Context, s *statement.Statement) error {
 	var volumes, copies uint64
 	seen := map[string]bool{}
-	for after := ""; ; {
-		page, err := c.Gate.Inventory(ctx, s.Tenant.ID, after, site.MaxPage)
-		if err != nil {
-			return err
-		}
-		for _, k := range page {
-			copies++
-			seen[k.Volume] = true
-			after = k.Snapshot
-		}
-		if len(page) < site.MaxPage {
-			break
-		}
+	if err := c.eachCopy(ctx, s.Tenant.ID, func(k site.CopyFacts) {
+		copies++
+		seen[k.Volume] = true
+	}); err != nil {
+		return err
 	}
 	volumes = uint64(len(seen))
 	s.Subjects = []statement.Subject{{Kind: "tenant", ID: s.Tenant.ID, Name: s.Tenant.Name}}

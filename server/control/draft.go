@@ -53,6 +53,9 @@ func (c *Control) mayDraft(ctx context.Context, who Caller, ask wire.AskRequest)
 	if !action.Valid() {
 		return "", newError(wire.TypeInvalid, nil, "There is no gated action %q.", ask.Action)
 	}
+	if ask.ByRule != "" && (len(ask.Copies) > 0 || action != statement.DeleteCopies) {
+		return "", newError(wire.TypeInvalid, nil, "By rule are deletions only, and then the rule names the snapshots.")
+	}
 	own := who.tenantID()
 	if own != "" {
 		if ask.Tenant != "" && ask.Tenant != own {
@@ -63,7 +66,7 @@ func (c *Control) mayDraft(ctx context.Context, who Caller, ask wire.AskRequest)
 			power = authz.RequestDraft
 		}
 		r := tenantResource(who.Principal.Tenant)
-		if who.Principal.Kind == authz.KindToken && !who.Principal.AllVolumes && len(ask.Copies) > 0 {
+		if who.Principal.Kind == authz.KindToken && !who.Principal.AllVolumes && (len(ask.Copies) > 0 || ask.ByRule != "") {
 			return own, c.draftWithin(ctx, who, power, ask)
 		}
 		return own, c.decide(who, power, r, "")
@@ -100,7 +103,14 @@ func (c *Control) draftWithin(ctx context.Context, who Caller, power authz.Actio
 			return err
 		}
 	}
-	return nil
+	if ask.ByRule == "" {
+		return nil
+	}
+	v, err := c.volume(ctx, who, ask.ByRule, true)
+	if err != nil {
+		return err
+	}
+	return c.reach(who, v, power)
 }
 
 // render composes the statement of d for a person who would confirm it; for a
@@ -155,6 +165,10 @@ func (c *Control) compose(ctx context.Context, who Caller, request string, d dra
 		return nil, nil, err
 	}
 	if s.Action == statement.DeleteCopies {
+		if d.Ask.ByRule != "" {
+			impact, err := c.composeByRule(ctx, s, d.Ask.ByRule)
+			return s, impact, err
+		}
 		impact, err := c.composeDeletion(ctx, s, d.Ask.Copies)
 		return s, impact, err
 	}

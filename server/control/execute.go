@@ -156,7 +156,7 @@ func (c *Control) deliverable(ctx context.Context, request string) (due bool, er
 // it keeps itself. Charters reach it by a way of their own.
 func siteActs(a statement.Action) bool {
 	switch a {
-	case statement.ChangeCharter, statement.ResetFactor, statement.CloseTenant:
+	case statement.ChangeCharter, statement.ResetFactor:
 		return false
 	}
 	return true
@@ -355,9 +355,13 @@ func (c *Control) recordReceipt(ctx context.Context, request string, s statement
 			if r, err = quorumsql.Record(ctx, tx, r, quorum.SiteErased{Site: receipt.Site, Digest: r.State.Digest, At: at}); err != nil {
 				return err
 			}
-			return c.logTransition(ctx, tx, audit.KindRequestErased, r, at, map[string]string{
-				"site": receipt.Site, "erased-bytes": fmt.Sprint(receipt.ErasedBytes),
-			})
+			more := map[string]string{"site": receipt.Site, "erased-bytes": fmt.Sprint(receipt.ErasedBytes)}
+			if s.Action == statement.DestroyKey {
+				if err := c.logTransition(ctx, tx, audit.KindKeyDestroyed, r, at, map[string]string{"site": receipt.Site, "key": s.Subjects[0].ID}); err != nil {
+					return err
+				}
+			}
+			return c.logTransition(ctx, tx, audit.KindRequestErased, r, at, more)
 		case site.Restored:
 			return c.recordRestored(ctx, tx, r, receipt.Site, at)
 		case site.Applied:

@@ -30,24 +30,27 @@ var Migrations = sqldb.MigrationSet{Name: "control", FS: migrations}
 // enter appends the leaf of a deed unless it is there. deed is unique within the
 // kind.
 func (c *Control) enter(ctx context.Context, deed string, e entry) error {
-	return c.write(ctx, func(tx *sqldb.Tx) error {
-		if err := insertOwed(ctx, tx, e.kind, deed, e.tenant); err != nil {
-			return err
-		}
-		var index int64
-		if err := tx.Lock(ctx, `SELECT leaf_index FROM data_leaves WHERE kind = $1 AND deed = $2`, string(e.kind), deed).Scan(&index); err != nil {
-			return fmt.Errorf("control: owed leaf: %w", err)
-		}
-		if index >= 0 {
-			return nil
-		}
-		index, err := c.record(ctx, tx, c.now(), e)
-		if err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, `UPDATE data_leaves SET leaf_index = $1 WHERE kind = $2 AND deed = $3`, index, string(e.kind), deed)
+	return c.write(ctx, func(tx *sqldb.Tx) error { return c.enterIn(ctx, tx, deed, e) })
+}
+
+// enterIn is enter in a transaction that has taken its other locks.
+func (c *Control) enterIn(ctx context.Context, tx *sqldb.Tx, deed string, e entry) error {
+	if err := insertOwed(ctx, tx, e.kind, deed, e.tenant); err != nil {
 		return err
-	})
+	}
+	var index int64
+	if err := tx.Lock(ctx, `SELECT leaf_index FROM data_leaves WHERE kind = $1 AND deed = $2`, string(e.kind), deed).Scan(&index); err != nil {
+		return fmt.Errorf("control: owed leaf: %w", err)
+	}
+	if index >= 0 {
+		return nil
+	}
+	index, err := c.record(ctx, tx, c.now(), e)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `UPDATE data_leaves SET leaf_index = $1 WHERE kind = $2 AND deed = $3`, index, string(e.kind), deed)
+	return err
 }
 
 // owe remembers, before a deed, that its leaf will be due.

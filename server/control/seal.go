@@ -177,6 +177,9 @@ func (r *repair) absent(ctx context.Context, kind audit.Kind, deed string, enter
 
 func (r *repair) volume(ctx context.Context, v snapshots.Volume) error {
 	err := r.absent(ctx, audit.KindVolumeCreated, v.ID.String(), func() error { return r.c.enterCreated(ctx, v) })
+	if err == nil {
+		err = r.retention(ctx, v)
+	}
 	if err != nil || v.DeletedAt.IsZero() {
 		return err
 	}

@@ -8,8 +8,9 @@ type AskRequest struct {
 	Action  string            `json:"action"`
 	Tenant  string            `json:"tenant,omitempty" doc:"staff only: for whom"`
 	Copies  []CopyRef         `json:"copies,omitempty" doc:"delete-copies: what to delete"`
-	Subject string            `json:"subject,omitempty" doc:"other actions: whom or what it is about"`
-	Facts   map[string]string `json:"facts,omitempty" doc:"other actions: what it asks for"`
+	ByRule  string            `json:"by_rule,omitempty" doc:"delete-copies, in place of copies: the volume whose keep rule names them"`
+	Subject string            `json:"subject,omitempty" doc:"other actions: whom or what it is about: a hold, freeze, suspension, person, volume, key or site"`
+	Facts   map[string]string `json:"facts,omitempty" doc:"other actions: what it asks for; shorten-retention and shorten-undo: to"`
 	Charter string            `json:"charter,omitempty" doc:"change-charter: the next charter's text"`
 	Reason  string            `json:"reason" minLength:"1" maxLength:"500"`
 }

@@ -96,4 +96,3 @@ func KeyGone(ctx context.Context, tx *sqldb.Tx, tenant string, number int64) (bo
 	err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM sweep_keys WHERE tenant = $1 AND key_no = $2 AND state = 'dropped'`, tenant, number).Scan(&n)
 	return n > 0, err
 }
-
