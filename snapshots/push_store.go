@@ -35,6 +35,4 @@ type PushStore interface {
 	// LiveRecipes answers the recipes of live versions in the order of their paths, from after the given path, and the
 	// last path that it looked at, empty when there is none.
 	LiveRecipes(ctx context.Context, tx *sqldb.Tx, v VolumeID, after string, limit int) ([]stream.Recipe, string, error)
-	// LiveVersions answers the live versions of some paths, in no particular order; missing ones are left out.
-	LiveVersions(ctx context.Context, tx *sqldb.Tx, v VolumeID, paths []string) ([]Version, error)
 }

@@ -66,22 +66,3 @@ func (*Store) LiveRecipes(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeI
 	}
 	return out, last, nil
 }
-
-// LiveVersions implements snapshots.PushStore.
-func (*Store) LiveVersions(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID, paths []string) ([]snapshots.Version, error) {
-	var out []snapshots.Version
-	for at := 0; at < len(paths); at += batchIn {
-		n := min(batchIn, len(paths)-at)
-		args := []any{v}
-		for _, p := range paths[at : at+n] {
-			args = append(args, []byte(p))
-		}
-		rows, err := tx.Query(ctx, versionColumns+`WHERE volume = $1 AND died = 9223372036854775807 AND path IN `+in(2, n), args...)
-		found, err := collect(rows, err, func(r *sql.Rows) (snapshots.Version, error) { return scanVersion(r) })
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, found...)
-	}
-	return out, nil
-}
