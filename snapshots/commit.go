@@ -348,7 +348,7 @@ func (w *writer) write(ctx context.Context, p *planned) error {
 }
 
 // transact writes the rows of a group. Locks: tenant, then volumes in the order of their ids.
-func (w *writer) transact(ctx context.Context, tx *sqldb.Tx, p *planned, packs []PackID, ends map[PackID]int64, fresh int64) error {
+func (w *writer) transact(ctx context.Context, tx *sqldb.Tx, p *planned, packs []PackID, ends map[PackID]int64, appended int64) error {
 	s := w.e.c.Store
 	if _, err := s.LockTenant(ctx, tx, w.tenant); err != nil {
 		return err
@@ -395,7 +395,19 @@ func (w *writer) transact(ctx context.Context, tx *sqldb.Tx, p *planned, packs [
 	for _, f := range inserted {
 		edgesOf(edges, f.Children)
 	}
+	// What came into the index a moment ago, in this transaction, is there and not condemned.
+	fresh := make(map[ChunkKey]int64, len(inserted))
+	for _, f := range inserted {
+		k := ChunkKey{f.Child.ID, f.Child.Hash}
+		if n := edges[k]; n > 0 {
+			fresh[k] = n
+			delete(edges, k)
+		}
+	}
 	if err := s.AddRefs(ctx, tx, w.tenant, edges); err != nil {
+		return err
+	}
+	if err := s.AddFirstRefs(ctx, tx, w.tenant, fresh); err != nil {
 		return err
 	}
 	for _, id := range order {
@@ -415,10 +427,10 @@ func (w *writer) transact(ctx context.Context, tx *sqldb.Tx, p *planned, packs [
 			}
 		}
 	}
-	if fresh == 0 {
+	if appended == 0 {
 		return nil
 	}
-	return s.AddStored(ctx, tx, w.tenant, fresh)
+	return s.AddStored(ctx, tx, w.tenant, appended)
 }
 
 // apply writes the commits of one volume.

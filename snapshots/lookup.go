@@ -3,6 +3,7 @@ package snapshots
 import (
 	"context"
 	"sync"
+	"time"
 
 	"holdfast/internal/sqldb"
 	"holdfast/snapshots/chunk"
@@ -10,7 +11,8 @@ import (
 
 // lookups gathers the questions "is it known?" of many goroutines into few transactions. A question waits only while
 // enough others compute to keep the processors busy: waiting then costs nothing, and the answer to many costs little
-// more than that to one. What computes ends without anybody's help, so that nothing waits for ever.
+// more than that to one. What computes ends without anybody's help, so that nothing waits for ever. A question about a
+// small piece, of which many come quickly one after the other, waits a moment for them.
 //
 // The transaction begins after every question that it answers was asked, and so after the lease of each was taken.
 type lookups struct {
@@ -20,6 +22,8 @@ type lookups struct {
 	mu        sync.Mutex
 	computing int
 	waiting   []*lookup
+	large     int  // of those that wait
+	lingering bool // a timer will see to the small ones
 }
 
 type lookup struct {
@@ -50,20 +54,42 @@ func (l *lookups) end() {
 
 // due takes the questions that must not wait longer. The caller holds l.mu.
 func (l *lookups) due() []*lookup {
-	if len(l.waiting) == 0 || len(l.waiting) < lookupBatch && l.computing >= l.most {
+	if n := len(l.waiting); n == 0 || n < lookupBatch && (l.computing >= l.most || l.large == 0) {
 		return nil
 	}
+	return l.take()
+}
+
+// take takes all questions. The caller holds l.mu.
+func (l *lookups) take() []*lookup {
 	batch := l.waiting
-	l.waiting = nil
+	l.waiting, l.large = nil, 0
 	return batch
 }
 
-// ask looks an id up in the index. The caller computes before and after, and not meanwhile.
-func (l *lookups) ask(id chunk.ID) (Frame, bool, error) {
+// lingered takes the small questions whose moment is over.
+func (l *lookups) lingered() {
+	l.mu.Lock()
+	l.lingering = false
+	batch := l.take()
+	l.mu.Unlock()
+	if len(batch) > 0 {
+		l.answer(batch)
+	}
+}
+
+// ask looks the id of a content of so many bytes up in the index. The caller computes before and after, and not meanwhile.
+func (l *lookups) ask(id chunk.ID, size int) (Frame, bool, error) {
 	q := &lookup{id: id, done: make(chan struct{})}
 	l.mu.Lock()
 	l.waiting = append(l.waiting, q)
 	l.computing--
+	if size >= smallPiece {
+		l.large++
+	} else if !l.lingering {
+		l.lingering = true
+		time.AfterFunc(lookupLinger, l.lingered)
+	}
 	batch := l.due()
 	l.mu.Unlock()
 	if len(batch) > 0 {

@@ -59,7 +59,7 @@ func (s *session) Chunk(ctx context.Context, data []byte) (node.Child, error) {
 	l := &s.w.lookups
 	l.begin()
 	id := s.key.Identifier().ID(chunk.KindData, data)
-	f, pending, ok, err := s.w.find(ctx, id)
+	f, pending, ok, err := s.w.find(ctx, id, len(data))
 	if err != nil || ok {
 		l.end()
 	} else {
@@ -99,7 +99,7 @@ func (s *session) Node(ctx context.Context, n node.Node) (node.Child, error) {
 		l.end()
 		return node.Child{}, err
 	}
-	f, pending, ok, err := s.w.find(ctx, id)
+	f, pending, ok, err := s.w.find(ctx, id, smallPiece)
 	if err != nil || ok {
 		l.end()
 	} else {

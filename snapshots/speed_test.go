@@ -1,6 +1,7 @@
 package snapshots_test
 
 import (
+	"archive/tar"
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
@@ -33,7 +34,7 @@ import (
 // ceiling is what the primitives alone need for a content.
 type ceiling struct {
 	cpu    time.Duration // all of them one after the other, each on every processor
-	work   time.Duration // processor time of them all
+	work   time.Duration // processor time of all of it
 	disk   time.Duration // writing the stored bytes, fsync after every 32 MiB
 	stored int64
 }
@@ -96,11 +97,7 @@ func measure(tb testing.TB, body []byte, compress func(dst, src []byte) []byte, 
 	}
 	wg.Wait()
 	c.cpu += time.Since(start)
-	c.work = processorTime() - before
 	c.stored = stored.Load()
-	if dir == "" {
-		return c
-	}
 	f, err := os.Create(filepath.Join(dir, fmt.Sprint("ceiling-", time.Now().UnixNano())))
 	if err != nil {
 		tb.Fatal(err)
@@ -121,7 +118,7 @@ func measure(tb testing.TB, body []byte, compress func(dst, src []byte) []byte, 
 	if err := f.Sync(); err != nil {
 		tb.Fatal(err)
 	}
-	c.disk = time.Since(start)
+	c.disk, c.work = time.Since(start), processorTime()-before
 	f.Close()
 	os.Remove(f.Name())
 	return c
@@ -235,6 +232,60 @@ func BenchmarkIngestStream(b *testing.B) {
 				b.ReportMetric(median(works), "work-ns/B")
 				b.ReportMetric(median(rates), "median-MB/s")
 			})
+		})
+	}
+}
+
+// BenchmarkIngestTree puts an archive of 30,000 small files, new and again unchanged, beside the ceiling of its bytes and
+// beside what the database alone takes for so many rows.
+func BenchmarkIngestTree(b *testing.B) {
+	const files, size = 30000, 4096
+	archive := func(seed uint64) []byte {
+		text := prose(seed, files*size)
+		var out bytes.Buffer
+		w := tar.NewWriter(&out)
+		for i := range files {
+			h := &tar.Header{Typeflag: tar.TypeReg, Name: fmt.Sprintf("dir-%03d/file-%05d", i%300, i), Mode: 0o644, Size: size, Format: tar.FormatPAX}
+			if err := w.WriteHeader(h); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := w.Write(text[i*size : (i+1)*size]); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			b.Fatal(err)
+		}
+		return out.Bytes()
+	}
+	e := benchEnv(b, sqldbtest.SQLiteDSN(b))
+	v := e.Volume(b, "v", snapshots.Files)
+	put := func(b *testing.B, body []byte) (took, work time.Duration) {
+		start, before := time.Now(), processorTime()
+		s, err := e.PutTar(b.Context(), snapshots.PutTarRequest{Tenant: snapshotstest.Tenant, Volume: v.ID}, bytes.NewReader(body))
+		if err != nil || s.Files != files || s.Refused != 0 {
+			b.Fatal(s, err)
+		}
+		return time.Since(start), processorTime() - before
+	}
+	for _, state := range []string{"new", "unchanged"} {
+		seed := uint64(0)
+		b.Run(state, func(b *testing.B) {
+			var rates, works []float64
+			b.SetBytes(files * size)
+			for b.Loop() {
+				b.StopTimer()
+				if state == "new" || seed == 0 {
+					seed++
+				}
+				body := archive(seed)
+				b.StartTimer()
+				took, work := put(b, body)
+				rates = append(rates, files/took.Seconds())
+				works = append(works, float64(work.Microseconds())/files)
+			}
+			b.ReportMetric(median(rates), "files/s")
+			b.ReportMetric(median(works), "work-us/file")
 		})
 	}
 }

@@ -70,6 +70,8 @@ type VersionStore interface {
 	EndPrefix(ctx context.Context, tx *sqldb.Tx, v VolumeID, seq int64, prefix string) (files, bytes int64, err error)
 	// VersionAt is the version of a path that is alive at seq.
 	VersionAt(ctx context.Context, tx *sqldb.Tx, v VolumeID, seq int64, path string) (Version, error)
+	// LiveVersions are the live versions of those of the paths that have one, in no particular order.
+	LiveVersions(ctx context.Context, tx *sqldb.Tx, v VolumeID, paths []string) ([]Version, error)
 	VersionsAt(ctx context.Context, tx *sqldb.Tx, s Select) ([]Version, error)
 	// History lists the versions of one path, newest first.
 	History(ctx context.Context, tx *sqldb.Tx, v VolumeID, path string, limit int) ([]Version, error)
@@ -127,6 +129,8 @@ type ChunkStore interface {
 	// AddRefs counts edges and takes away what condemned their ends. LockTenant comes first. ErrChunkGone when a frame
 	// is not in the index.
 	AddRefs(ctx context.Context, tx *sqldb.Tx, tenant string, edges map[ChunkKey]int64) error
+	// AddFirstRefs counts edges to frames that InsertFrames has inserted in the same transaction.
+	AddFirstRefs(ctx context.Context, tx *sqldb.Tx, tenant string, edges map[ChunkKey]int64) error
 	InsertPack(ctx context.Context, tx *sqldb.Tx, tenant string, p PackID, lease LeaseID, at int64) error
 	InsertPackEnd(ctx context.Context, tx *sqldb.Tx, p PackID, size, at int64) error
 	// OpenPacks lists packs that have no end and whose writer's lease is gone or was last renewed before the given time.
@@ -222,6 +226,7 @@ type Store interface {
 	SnapshotStore
 	ChunkStore
 	LeaseStore
+	LifeStore
 	ReclaimStore
 	KeepStore
 	SiteStore

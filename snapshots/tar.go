@@ -129,7 +129,7 @@ type TarSummary struct {
 
 // tarBatch bounds the members, and tarBytes the bytes read, between two commits of an archive.
 const (
-	tarBatch = 1024
+	tarBatch = GroupRows / 2
 	tarBytes = 2 * GroupBytes
 )
 
@@ -172,14 +172,12 @@ func (e *Engine) PutTar(ctx context.Context, r PutTarRequest, body io.Reader) (T
 	a := tar.NewReader(body)
 	for {
 		h, err := a.Next()
-		if errors.Is(err, io.EOF) {
-			return sum, in.flush(ctx)
-		}
 		if err == nil {
 			err = in.member(ctx, p, h, a)
 		}
 		if err != nil {
-			return sum, errors.Join(err, in.flush(ctx))
+			err = errors.Join(ignoreEOF(err), in.flush(ctx), in.wait())
+			return sum, err
 		}
 	}
 }
@@ -192,6 +190,18 @@ type tarIngest struct {
 	sum   *TarSummary
 	items []tarItem
 	bytes int64
+	// last answers what became of the batch that is being committed while the next one is read; nil when none is.
+	last chan error
+}
+
+// wait answers what became of the batch before.
+func (t *tarIngest) wait() error {
+	if t.last == nil {
+		return nil
+	}
+	err := <-t.last
+	t.last = nil
+	return err
 }
 
 func (t *tarIngest) member(ctx context.Context, p *stream.Pipeline, h *tar.Header, body io.Reader) error {
@@ -222,10 +232,30 @@ func (t *tarIngest) member(ctx context.Context, p *stream.Pipeline, h *tar.Heade
 	return nil
 }
 
-// flush commits what has been read. Of several members of one name the last holds.
+// flush begins to commit what has been read, once the batch before is durable. After one that failed nothing is committed.
 func (t *tarIngest) flush(ctx context.Context) error {
 	items := t.items
 	t.items, t.bytes = nil, 0
+	if err := t.wait(); err != nil {
+		settle(ctx, items)
+		return err
+	}
+	t.last = make(chan error, 1)
+	go func() { t.last <- t.commit(ctx, items) }()
+	return nil
+}
+
+// settle waits for members that will not be committed: they hold goroutines. Why they are not is known already.
+func settle(ctx context.Context, items []tarItem) {
+	for _, it := range items {
+		if it.pending != nil {
+			_, _ = it.pending.Wait(ctx)
+		}
+	}
+}
+
+// commit makes a batch durable. Of several members of one name the last holds.
+func (t *tarIngest) commit(ctx context.Context, items []tarItem) error {
 	latest := map[string]int{}
 	for i := range items {
 		it := &items[i]
@@ -235,11 +265,7 @@ func (t *tarIngest) flush(ctx context.Context) error {
 		if it.pending != nil {
 			c, err := it.pending.Wait(ctx)
 			if err != nil {
-				for _, rest := range items[i+1:] {
-					if rest.pending != nil {
-						_, _ = rest.pending.Wait(ctx) // it holds goroutines; the first error is the one to tell
-					}
-				}
+				settle(ctx, items[i+1:])
 				return &PathError{it.entry.Path, err}
 			}
 			it.entry.Recipe, it.entry.Size, it.entry.ETag = c.Recipe, c.Size, c.Digest
@@ -320,17 +346,12 @@ func (t *tarIngest) unchanged(ctx context.Context, items []tarItem, latest map[s
 		t.v = v
 	}
 	err := t.e.read(ctx, func(tx *sqldb.Tx) error {
-		for path, i := range latest {
-			v, err := t.e.c.Store.VersionAt(ctx, tx, t.v.ID, Live, path)
-			if errors.Is(err, ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
+		live, err := t.e.c.Store.LiveVersions(ctx, tx, t.v.ID, slices.Sorted(maps.Keys(latest)))
+		for _, v := range live {
+			i := latest[v.Path]
 			same[i] = v.Entry.same(items[i].entry)
 		}
-		return nil
+		return err
 	})
 	return same, err
 }

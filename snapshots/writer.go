@@ -154,11 +154,11 @@ func (w *writer) leave(h *hold) {
 	}
 }
 
-// find looks an id up: appended a moment ago, or in the index. isPending says which. The caller computes (see lookups).
+// find looks the id of so many bytes up: appended a moment ago, or in the index. isPending says which. The caller computes (see lookups).
 //
 // When it is unknown the caller is the one who stores it, and calls stored in any case; others who ask for the id
 // meanwhile wait for that. Two frames of one id would be harmless, and a waste.
-func (w *writer) find(ctx context.Context, id chunk.ID) (f Frame, isPending, ok bool, err error) {
+func (w *writer) find(ctx context.Context, id chunk.ID, size int) (f Frame, isPending, ok bool, err error) {
 	for {
 		w.mu.Lock()
 		f, ok = w.pending[id]
@@ -184,7 +184,7 @@ func (w *writer) find(ctx context.Context, id chunk.ID) (f Frame, isPending, ok 
 			return Frame{}, false, false, err
 		}
 	}
-	f, ok, err = w.lookups.ask(id)
+	f, ok, err = w.lookups.ask(id, size)
 	if ok || err != nil {
 		w.stored(id)
 	}

@@ -14,6 +14,12 @@ const (
 	// busyTimeout is how long SQLite waits for another process's lock before
 	// it answers SQLITE_BUSY.
 	busyTimeout = 10 * time.Second
+	// maxStatements bounds the prepared statements that one SQLite connection keeps.
+	maxStatements = 160
+	// sqliteCache bounds the page cache of the writing connection, in bytes; sqliteCheckpoint is how many pages the WAL
+	// gathers before a checkpoint.
+	sqliteCache      = 32 << 20
+	sqliteCheckpoint = 8192
 	// sqliteReaders bounds the pool of read-only SQLite connections.
 	sqliteReaders = 8
 	// postgresConns bounds the pool of PostgreSQL connections.

@@ -2,7 +2,6 @@ package sqldb
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"holdfast/internal/durable"
 )
@@ -42,21 +40,18 @@ func openSQLite(path string) (*DB, error) {
 	case !errors.Is(err, fs.ErrExist):
 		return nil, fmt.Errorf("sqldb: %w", err)
 	}
-	writer, err := sql.Open("sqlite", sqliteDSN(abs, "_txlock", "immediate"))
-	if err != nil {
-		return nil, fmt.Errorf("sqldb: %w", err)
-	}
+	writer := openPool(sqliteDSN(abs, "_txlock", "immediate") + sqliteWriter)
 	writer.SetMaxOpenConns(1)
 	writer.SetMaxIdleConns(1)
-	reader, err := sql.Open("sqlite", sqliteDSN(abs, "_pragma", "query_only(1)"))
-	if err != nil {
-		writer.Close()
-		return nil, fmt.Errorf("sqldb: %w", err)
-	}
+	reader := openPool(sqliteDSN(abs, "_pragma", "query_only(1)"))
 	reader.SetMaxOpenConns(sqliteReaders)
 	reader.SetMaxIdleConns(sqliteReaders)
 	return &DB{engine: SQLite, writer: writer, reader: reader}, nil
 }
+
+// sqliteWriter gives the writing connection room: keys are pseudo-random, so that a commit of many touches many pages, and
+// a checkpoint after each of them would write most of them twice. What is durable, and when, is as before.
+var sqliteWriter = fmt.Sprintf("&_pragma=cache_size(-%d)&_pragma=wal_autocheckpoint(%d)", sqliteCache>>10, sqliteCheckpoint)
 
 func sqliteDSN(path, key, value string) string {
 	q := url.Values{}

@@ -66,7 +66,7 @@ func (*Store) Locate(ctx context.Context, tx *sqldb.Tx, tenant string, keys []sn
 		for _, k := range keys[at : at+n] {
 			args = append(args, k.ID[:])
 		}
-		rows, err := tx.Query(ctx, chunkColumns+`WHERE c.tenant = $1 AND c.id IN `+in(2, n), args...)
+		rows, err := tx.Query(ctx, chunkColumns+`WHERE c.tenant = $1 AND c.id IN `+in(2, power(n)), pad(args, n)...)
 		found, err := collect(rows, err, func(r *sql.Rows) (snapshots.Location, error) { return scanLocation(r) })
 		if err != nil {
 			return nil, err
@@ -90,8 +90,8 @@ func (*Store) InsertFrames(ctx context.Context, tx *sqldb.Tx, tenant string, fra
 	}
 	keys := sorted(by)
 	var out []snapshots.Frame
-	for at := 0; at < len(keys); at += batchRows {
-		n := min(batchRows, len(keys)-at)
+	for at := 0; at < len(keys); {
+		n := cut(len(keys) - at)
 		args := make([]any, 0, n*9)
 		for _, k := range keys[at : at+n] {
 			l := by[k].Location
@@ -106,6 +106,7 @@ func (*Store) InsertFrames(ctx context.Context, tx *sqldb.Tx, tenant string, fra
 		for _, k := range inserted {
 			out = append(out, by[k])
 		}
+		at += n
 	}
 	return out, nil
 }
@@ -138,7 +139,8 @@ func (*Store) AddRefs(ctx context.Context, tx *sqldb.Tx, tenant string, edges ma
 		for _, k := range part {
 			args = append(args, k.ID[:])
 		}
-		list := in(2, len(part))
+		args = pad(args, len(part))
+		list := in(2, power(len(part)))
 		rows, err := tx.Query(ctx, `SELECT id, frame_hash FROM chunks WHERE tenant = $1 AND id IN `+list, args...)
 		there, err := collect(rows, err, scanKey)
 		if err != nil {
@@ -167,6 +169,15 @@ func (*Store) AddRefs(ctx context.Context, tx *sqldb.Tx, tenant string, edges ma
 			}
 		}
 	}
+	return addRefs(ctx, tx, tenant, keys, edges)
+}
+
+// AddFirstRefs implements snapshots.ChunkStore.
+func (*Store) AddFirstRefs(ctx context.Context, tx *sqldb.Tx, tenant string, edges map[snapshots.ChunkKey]int64) error {
+	return addRefs(ctx, tx, tenant, sorted(edges), edges)
+}
+
+func addRefs(ctx context.Context, tx *sqldb.Tx, tenant string, keys []snapshots.ChunkKey, edges map[snapshots.ChunkKey]int64) error {
 	return insert(ctx, tx, `INSERT INTO refs (tenant, id, frame_hash, refs)`,
 		`ON CONFLICT (tenant, id, frame_hash) DO UPDATE SET refs = refs.refs + excluded.refs`, 4, len(keys), func(i int) []any {
 			return []any{tenant, keys[i].ID[:], keys[i].Hash[:], edges[keys[i]]}

@@ -11,6 +11,7 @@ import (
 	"database/sql"
 	"embed"
 	"errors"
+	"math/bits"
 	"strconv"
 	"strings"
 
@@ -84,10 +85,30 @@ func in(first, n int) string {
 	return b.String()
 }
 
+// power is the least power of two that is not below n: lists are padded to it and rows are cut at it, so that there are
+// few texts, whose prepared statements are kept.
+func power(n int) int { return 1 << bits.Len(uint(n-1)) }
+
+// pad repeats the last of n arguments, which stand at the end, up to power(n). It is for IN lists, to which repeats do nothing.
+func pad(args []any, n int) []any {
+	for range power(n) - n {
+		args = append(args, args[len(args)-1])
+	}
+	return args
+}
+
+// cut is how many of n rows the next statement takes.
+func cut(n int) int {
+	if n >= batchRows {
+		return batchRows
+	}
+	return 1 << (bits.Len(uint(n)) - 1)
+}
+
 // insert runs an INSERT of many rows in batches. head ends before VALUES; tail follows the rows.
 func insert(ctx context.Context, tx *sqldb.Tx, head, tail string, columns, rows int, row func(i int) []any) error {
-	for at := 0; at < rows; at += batchRows {
-		n := min(batchRows, rows-at)
+	for at := 0; at < rows; {
+		n := cut(rows - at)
 		args := make([]any, 0, n*columns)
 		for i := range n {
 			args = append(args, row(at+i)...)
@@ -95,6 +116,7 @@ func insert(ctx context.Context, tx *sqldb.Tx, head, tail string, columns, rows 
 		if _, err := tx.Exec(ctx, head+" VALUES "+values(n, columns)+" "+tail, args...); err != nil {
 			return err
 		}
+		at += n
 	}
 	return nil
 }

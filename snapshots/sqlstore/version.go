@@ -45,7 +45,7 @@ func (*Store) EndVersions(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeI
 		for _, p := range paths[at : at+n] {
 			args = append(args, []byte(p))
 		}
-		rows, err := tx.Query(ctx, `UPDATE versions SET died = $1 WHERE volume = $2 AND died = 9223372036854775807 AND path IN `+in(3, n)+` RETURNING size`, args...)
+		rows, err := tx.Query(ctx, `UPDATE versions SET died = $1 WHERE volume = $2 AND died = 9223372036854775807 AND path IN `+in(3, power(n))+` RETURNING size`, pad(args, n)...)
 		sizes, err := collect(rows, err, func(r *sql.Rows) (s int64, err error) { err = r.Scan(&s); return s, err })
 		if err != nil {
 			return 0, 0, err
@@ -84,6 +84,25 @@ func (*Store) VersionAt(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID,
 	return scanVersion(tx.QueryRow(ctx, versionColumns+`WHERE volume = $1 AND path = $2 AND born <= $3 AND died > $3`, v, []byte(path), seq))
 }
 
+// LiveVersions implements snapshots.VersionStore.
+func (*Store) LiveVersions(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID, paths []string) ([]snapshots.Version, error) {
+	var out []snapshots.Version
+	for at := 0; at < len(paths); at += batchIn {
+		n := min(batchIn, len(paths)-at)
+		args := []any{v}
+		for _, p := range paths[at : at+n] {
+			args = append(args, []byte(p))
+		}
+		rows, err := tx.Query(ctx, versionColumns+`WHERE volume = $1 AND died = 9223372036854775807 AND path IN `+in(2, power(n)), pad(args, n)...)
+		found, err := collect(rows, err, func(r *sql.Rows) (snapshots.Version, error) { return scanVersion(r) })
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	return out, nil
+}
+
 // VersionsAt implements snapshots.VersionStore. At snapshots.Live it reads the partial index of live versions, so that
 // dead ones cost nothing.
 func (*Store) VersionsAt(ctx context.Context, tx *sqldb.Tx, s snapshots.Select) ([]snapshots.Version, error) {
@@ -104,11 +123,22 @@ func (*Store) VersionsAt(ctx context.Context, tx *sqldb.Tx, s snapshots.Select) 
 	if end, ok := above(s.Prefix); ok {
 		q += ` AND path < ` + arg(end)
 	}
+	if s.Until != "" {
+		q += ` AND path <= ` + arg([]byte(s.Until))
+	}
 	if s.Seq == snapshots.Live {
 		q += ` AND died = 9223372036854775807`
 	} else {
 		p := arg(s.Seq)
 		q += ` AND born <= ` + p + ` AND died > ` + p
+	}
+	switch s.Except {
+	case 0:
+	case snapshots.Live:
+		q += ` AND died < 9223372036854775807`
+	default:
+		p := arg(s.Except)
+		q += ` AND NOT (born <= ` + p + ` AND died > ` + p + `)`
 	}
 	rows, err := tx.Query(ctx, q+` ORDER BY path LIMIT `+arg(s.Limit), args...)
 	return collect(rows, err, func(r *sql.Rows) (snapshots.Version, error) { return scanVersion(r) })
