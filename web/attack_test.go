@@ -154,6 +154,60 @@ func TestT07_StepUpForAnotherAction(t *testing.T) {
 	}
 }
 
+// TestT03 has a session, and no factor for what it asks.
+func TestT03_DeletionWithoutStepUpOnScreen(t *testing.T) {
+	r := the.draft(t, "stolen session")
+	o := the.owner
+	o.open(t, "/requests/"+r.ID)
+	o.press(t, "Confirm the request…")
+	o.see(t, "Confirm with your second factor", "holdfast statement v1")
+	// The thief sends the page's form with nothing, and with a made-up answer.
+	for _, fields := range []string{"", "step_up_code=000000", "step_up_credential={}"} {
+		got := get(t, o, chromedp.Evaluate[string](fmt.Sprintf(`(async () => {
+			const body = new URLSearchParams(%q);
+			body.set("step_up", document.querySelector("[name=step_up]").value);
+			const r = await fetch("/requests/%s/confirm", {method: "POST", body});
+			return r.url + " " + await r.text();
+		})()`, fields, r.ID), chromedp.EvalAwaitPromise))
+		if !strings.Contains(got, "Confirm with your second factor") {
+			t.Errorf("%q: %.300s", fields, got)
+		}
+	}
+	var now wire.Request
+	o.api(t, "GET", "/v1/requests/"+r.ID, nil, &now)
+	if now.State != "draft" {
+		t.Errorf("a session alone made the request %s", now.State)
+	}
+	o.quiet(t)
+}
+
+// TestT13 has a session, and enrols a factor of its own.
+func TestT13_StolenSessionEnrolsNothingOnScreen(t *testing.T) {
+	the.founded(t)
+	o := the.owner
+	var before, after []wire.Factor
+	o.open(t, "/factors")
+	o.api(t, "GET", "/v1/factors", nil, &before)
+	o.fill(t, "#passkey-name", "the thief's key")
+	o.press(t, "Add a passkey")
+	o.see(t, "Confirm with your second factor", "the thief's key")
+	// Whatever is sent after that without the owner's factor is asked for it again.
+	for _, path := range []string{"/factors/passkey", "/factors/passkey/finish", "/factors/totp", "/factors/totp/confirm", "/recovery", "/password"} {
+		got := get(t, o, chromedp.Evaluate[string](fmt.Sprintf(`(async () => {
+			const r = await fetch(%q, {method: "POST", body: new URLSearchParams({name: "the thief's", ceremony: "x", credential: "{}", code: "000000"})});
+			return await r.text();
+		})()`, path), chromedp.EvalAwaitPromise))
+		if !strings.Contains(got, "Confirm with your second factor") {
+			t.Errorf("%s: %.300s", path, got)
+		}
+	}
+	o.api(t, "GET", "/v1/factors", nil, &after)
+	if len(after) != len(before) {
+		t.Errorf("the thief has a factor: %+v", after)
+	}
+	o.quiet(t)
+}
+
 // TestT50 shows names with markup, look-alikes and invisible characters.
 func TestT50_HostileNamesAreVisible(t *testing.T) {
 	the.founded(t)

@@ -169,8 +169,9 @@ func (a *actor) keyboard(t *testing.T) {
 		document.addEventListener("focusin", (event) => {
 			const e = event.target;
 			stops.delete(e);
-			const s = getComputedStyle(e);
-			if (s.outlineStyle === "none" && s.boxShadow === "none") unseen.push(e.outerHTML.slice(0, 80));
+			requestAnimationFrame(() => {
+				if (e === document.activeElement && getComputedStyle(e).outlineStyle === "none") unseen.push(e.outerHTML.slice(0, 80));
+			});
 		});
 		document.activeElement.blur();
 		return stops.size;
@@ -179,7 +180,7 @@ func (a *actor) keyboard(t *testing.T) {
 		a.do(t, chromedp.KeyEvent(kb.Tab))
 	}
 	type result struct{ Missed, Unseen []string }
-	r := get(t, a, chromedp.Evaluate[result](`({Missed: [...stops].map((e) => e.outerHTML.slice(0, 80)), Unseen: unseen})`))
+	r := get(t, a, chromedp.Evaluate[result](`new Promise((done) => requestAnimationFrame(() => done({Missed: [...stops].map((e) => e.outerHTML.slice(0, 80)), Unseen: unseen})))`, chromedp.EvalAwaitPromise))
 	for _, s := range r.Missed {
 		t.Errorf("the keyboard never reaches %s", s)
 	}

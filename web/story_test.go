@@ -162,12 +162,24 @@ func TestStoryCancelAndFreeze(t *testing.T) {
 	o.fill(t, "#cancel-reason", "I clicked the wrong one.")
 	o.press(t, "Cancel the request")
 	o.confirmIfAsked(t, "The request is cancelled.")
+	// What one person does stands on another's page a moment later, which loses
+	// nothing that was typed.
+	watcher := the.approvers[4]
+	watcher.open(t, "/freeze")
+	watcher.do(t, chromedp.WaitReady(chromedp.CSS("html[data-listening]")))
+	watcher.do(t, chromedp.Evaluate[chromedp.Void](`window.stayed = true`))
+	watcher.fill(t, "#reason", "half a sentence")
 	o.open(t, "/freeze")
 	o.fill(t, "#reason", "We saw a login that nobody knows.")
 	o.press(t, "Freeze now")
 	o.confirmIfAsked(t, "The freeze is in force.")
 	o.see(t, "We saw a login that nobody knows.")
 	o.quiet(t)
+	watcher.see(t, "We saw a login that nobody knows.", "The freezes in force have changed.")
+	if !get(t, watcher, chromedp.Evaluate[bool](`window.stayed === true && document.querySelector("#reason").value === "half a sentence"`)) {
+		t.Error("the page was loaded again, or lost what was typed")
+	}
+	watcher.quiet(t)
 	a := the.approvers[2]
 	a.open(t, "/freeze")
 	a.see(t, the.tenant.ID, "We saw a login that nobody knows.")

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +44,7 @@ type world struct {
 	tenant    wire.Tenant
 	volume    wire.Volume
 	ready     []wire.Snapshot
+	guide     atomic.Pointer[wire.Guide] // a demonstration's, while a test shows one
 }
 
 var the *world
@@ -72,7 +74,7 @@ func open() (w *world, err error) {
 	ctx, stop := context.WithCancel(context.Background())
 	ready, ended := make(chan app.Addresses, 1), make(chan error, 1)
 	cfg := config.Config{Dir: filepath.Join(dir, "data"), Listen: "localhost:0", ListenConsole: "localhost:0"}
-	go func() { ended <- app.Run(ctx, cfg, func(a app.Addresses) { ready <- a }) }()
+	go func() { ended <- app.Run(ctx, cfg, func(a app.Addresses) { ready <- a }, app.WithGuide(w.guided)) }()
 	select {
 	case w.Addresses = <-ready:
 	case err := <-ended:
@@ -96,6 +98,13 @@ func open() (w *world, err error) {
 	w.browser = browser
 	w.end = append(w.end, closeBrowser)
 	return w, chromedp.Do(browser, chromedp.Navigate("about:blank"))
+}
+
+func (w *world) guided() (wire.Guide, bool) {
+	if g := w.guide.Load(); g != nil {
+		return *g, true
+	}
+	return wire.Guide{}, false
 }
 
 func (w *world) close() {
@@ -407,7 +416,7 @@ func (w *world) snapshots(t *testing.T) {
 }
 
 // stories is how many requests the stories draft.
-const stories = 10
+const stories = 14
 
 // hostileTenant is a tenant's name that would run a script if it were let, and
 // begins with a letter that only looks like an A.

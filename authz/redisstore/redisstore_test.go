@@ -128,5 +128,38 @@ func TestT46_WithoutRedisNobodyGetsIn(t *testing.T) {
 	})
 }
 
+// A page that watches by itself does not keep a session alive that nobody uses.
+func TestPeekDoesNotProlong(t *testing.T) {
+	redistest.Each(t, func(t *testing.T, e redistest.Engine) {
+		ctx := context.Background()
+		clock := authztest.NewClock()
+		m, err := session.New(redisstore.New(e.Client), bytes.Repeat([]byte{1}, 32), clock.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret, begun, err := m.Start(ctx, authz.FaceConsole, authztest.NewPerson(), passkey, session.Client{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		step := session.ConsoleIdle / 4
+		for range 3 {
+			clock.Advance(step)
+			if s, err := m.Peek(ctx, secret, authz.FaceConsole); err != nil || !s.End().Equal(begun.End()) {
+				t.Fatalf("a look moved the end from %v to %v (%v)", begun.End(), s.End(), err)
+			}
+		}
+		if s, err := m.Resume(ctx, secret, authz.FaceConsole); err != nil || !s.End().After(begun.End()) {
+			t.Fatalf("use did not move the end: %v (%v)", s.End(), err)
+		}
+		if _, err := m.Peek(ctx, secret, authz.FacePortal); !errors.Is(err, session.ErrNone) {
+			t.Fatalf("a look at the other face's session: %v", err)
+		}
+		clock.Advance(session.ConsoleIdle + time.Second)
+		if _, err := m.Peek(ctx, secret, authz.FaceConsole); !errors.Is(err, session.ErrNone) {
+			t.Fatalf("a session that nobody used still lives: %v", err)
+		}
+	})
+}
+
 func first[T any](_ T, err error) error          { return err }
 func second[T, U any](_ T, _ U, err error) error { return err }

@@ -18,6 +18,7 @@ import (
 	"syscall"
 
 	"holdfast/server/config"
+	"holdfast/server/wire"
 )
 
 // Addresses is where a service can be reached once it is ready.
@@ -34,10 +35,19 @@ var ErrTaken = errors.New("port is taken")
 // Version names the build in the API's description.
 var Version = "1.0.0"
 
+// Option is what only a program can set, and no configuration.
+type Option func(*service)
+
+// WithGuide gives the service a demonstration's start page: who signs in there is
+// handed every secret. It shows only while the charter's purpose is demo.
+func WithGuide(guide func() (wire.Guide, bool)) Option {
+	return func(s *service) { s.guide = guide }
+}
+
 // Run runs a service until ctx ends, and returns after running transfers have
 // ended or drainTimeout has passed. ready is called once both faces answer; it
 // may be nil. The log goes to slog.Default().
-func Run(ctx context.Context, cfg config.Config, ready func(Addresses)) (err error) {
+func Run(ctx context.Context, cfg config.Config, ready func(Addresses), options ...Option) (err error) {
 	log := slog.Default()
 	cfg = cfg.WithDefaults()
 	// The ports come first: the origins follow from them, and a port that is
@@ -56,7 +66,7 @@ func Run(ctx context.Context, cfg config.Config, ready func(Addresses)) (err err
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	s, err := open(ctx, cfg, log)
+	s, err := open(ctx, cfg, log, options...)
 	if err != nil {
 		return err
 	}

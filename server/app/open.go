@@ -33,6 +33,7 @@ import (
 	"holdfast/server/control"
 	"holdfast/server/jobs"
 	"holdfast/server/transfer"
+	"holdfast/server/wire"
 	"holdfast/snapshots"
 	blobfs "holdfast/snapshots/blob/fs"
 	"holdfast/snapshots/site"
@@ -57,6 +58,7 @@ type service struct {
 	portal  *echo.Echo
 	console *echo.Echo
 	live    *page.Live
+	guide   func() (wire.Guide, bool)
 	jobs    *jobs.Runner
 
 	closers []func() error
@@ -78,8 +80,11 @@ func (s *service) close() error {
 
 // open opens the stores below cfg.Dir and wires the domains. What it opened is
 // closed again when it fails.
-func open(ctx context.Context, cfg config.Config, log *slog.Logger) (*service, error) {
+func open(ctx context.Context, cfg config.Config, log *slog.Logger, options ...Option) (*service, error) {
 	s := &service{cfg: cfg, log: log, metrics: newMetrics()}
+	for _, o := range options {
+		o(s)
+	}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -262,8 +267,9 @@ func (s *service) mount() (err error) {
 		return err
 	}
 	s.live = page.NewLive(s.control)
-	portal.Mount(s.portal, s.control, s.live)
-	console.Mount(s.console, s.control, s.live)
+	pages := page.Options{Live: s.live, Guide: s.guide}
+	portal.Mount(s.portal, s.control, pages)
+	console.Mount(s.console, s.control, pages)
 	s.metrics.mount(s.console)
 	return nil
 }

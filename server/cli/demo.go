@@ -101,5 +101,5 @@ func startDemo(ctx context.Context, d demo.Setting, ready func(demo.Addresses)) 
 	return app.Run(ctx, config.Config{
 		Dir: d.Dir, Listen: d.Listen, ListenConsole: d.ListenConsole,
 		ControlDSN: d.ControlDSN, SiteDSN: d.SiteDSN, RedisURL: d.RedisURL,
-	}, func(a app.Addresses) { ready(demo.Addresses(a)) })
+	}, func(a app.Addresses) { ready(demo.Addresses(a)) }, app.WithGuide(d.Guide))
 }

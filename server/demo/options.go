@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"holdfast/server/wire"
 )
 
 // Options say what a demonstration uses. Whatever is empty takes the default
@@ -42,6 +44,8 @@ type Options struct {
 // Setting is the part of a service's configuration that a demonstration chooses.
 type Setting struct {
 	Dir, Listen, ListenConsole, ControlDSN, SiteDSN, RedisURL string
+	// Guide is what the start page shows; nil: there is no start page.
+	Guide func() (wire.Guide, bool)
 }
 
 // Addresses are the two faces: Portal and Console are origins such as

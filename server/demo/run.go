@@ -64,7 +64,10 @@ func runSeeded(ctx context.Context, o Options) (err error) {
 	// Passkeys and charter name the origins, so a second run keeps the first's.
 	listen := address(o.Listen, st.Addresses.PortalAddr, "localhost:8080")
 	console := address(o.ListenConsole, st.Addresses.ConsoleAddr, "localhost:8081")
-	service, err := start(ctx, o, Setting{Dir: o.Dir, Listen: listen, ListenConsole: console, ControlDSN: o.ControlDSN, SiteDSN: o.SiteDSN, RedisURL: o.RedisURL})
+	var page guide
+	service, err := start(ctx, o, Setting{
+		Dir: o.Dir, Listen: listen, ListenConsole: console, ControlDSN: o.ControlDSN, SiteDSN: o.SiteDSN, RedisURL: o.RedisURL, Guide: page.now,
+	})
 	if err != nil {
 		return err
 	}
@@ -85,6 +88,7 @@ func runSeeded(ctx context.Context, o Options) (err error) {
 		}
 		return err
 	}
+	page.publish(in.state)
 	if err := in.welcomeText(); err != nil {
 		return err
 	}
@@ -155,6 +159,7 @@ func ledger(lines int) io.Reader {
 
 // seeded is what a program reads of a demonstration that runs.
 type seeded struct {
+	Start   string       `json:"start"`
 	Portal  string       `json:"portal"`
 	Console string       `json:"console"`
 	Dir     string       `json:"dir"`
@@ -173,7 +178,7 @@ type credential struct {
 }
 
 func (in *installation) welcomeText() error {
-	out := seeded{Portal: in.state.Addresses.Portal, Console: in.state.Addresses.Console, Dir: in.dir}
+	out := seeded{Start: in.state.Addresses.Portal + "/demo", Portal: in.state.Addresses.Portal, Console: in.state.Addresses.Console, Dir: in.dir}
 	for _, p := range in.state.People {
 		out.People = append(out.People, credential{p.Name, p.Role, p.Team, p.base, p.Email, p.Password, p.TOTP})
 	}
@@ -196,6 +201,7 @@ func (in *installation) welcomeText() error {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nHoldfast runs, as a demonstration: its delays are seconds where a real charter has days, and its people\ndo not exist. Never keep real data in it.\n\n")
+	fmt.Fprintf(&b, "  Start    %s/demo   open this in a browser: the people, and a guided path\n", out.Portal)
 	fmt.Fprintf(&b, "  Portal   %s   for customers\n  Console  %s   for support\n\n", out.Portal, out.Console)
 	fmt.Fprintf(&b, "  %-14s %-20s %-22s %-26s %s\n", "WHO", "ROLE", "E-MAIL", "PASSWORD", "TOTP SECRET")
 	for _, p := range out.People {

@@ -12,8 +12,8 @@ import (
 
 // Mount adds the pages of the staff's face to e. It expects on e what server/app
 // installs on every face: api.Middleware and the cross-origin checks.
-func Mount(e *echo.Echo, c *control.Control, live *page.Live) {
-	s := page.New(e, c, live, authz.FaceConsole,
+func Mount(e *echo.Echo, c *control.Control, o page.Options) {
+	s := page.New(e, c, o, authz.FaceConsole,
 		view.Link{Path: "/", Text: "Queue"}, view.Link{Path: "/requests", Text: "Requests"}, view.Link{Path: "/freeze", Text: "Freeze"},
 		view.Link{Path: "/charter", Text: "Charter"})
 	s.Votes()

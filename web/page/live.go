@@ -193,6 +193,10 @@ func (v *Visit) listen(l *Live) error {
 	h := v.c.Response().Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
+	// The edge bounds how long a request is read. Here nothing more is to come, and a
+	// deadline that passes would cancel whatever the connection is used for next.
+	h.Set("Connection", "close")
+	_ = http.NewResponseController(v.c.Response()).SetReadDeadline(time.Time{}) // not supported by writers of tests
 	v.c.Response().WriteHeader(http.StatusOK)
 	if err := v.event("retry: " + strconv.Itoa(retryMillis) + "\n" + sizeEvent("at", size)); err != nil {
 		return nil

@@ -23,6 +23,13 @@ import (
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
+// Options are what both faces are given.
+type Options struct {
+	Live *Live
+	// Guide is a demonstration's start page; nil everywhere else.
+	Guide func() (wire.Guide, bool)
+}
+
 // Site is one face's pages.
 type Site struct {
 	control *control.Control
@@ -30,13 +37,14 @@ type Site struct {
 	nav     []view.Link
 	echo    *echo.Echo
 	live    *Live
+	guide   func() (wire.Guide, bool)
 	votes   bool // approvers decide here
 }
 
 // New mounts what both faces share: the static files and the pages of the own
 // account. nav is the navigation of who is signed in.
-func New(e *echo.Echo, c *control.Control, live *Live, face authz.Face, nav ...view.Link) *Site {
-	s := &Site{control: c, live: live, face: face, nav: nav, echo: e}
+func New(e *echo.Echo, c *control.Control, o Options, face authz.Face, nav ...view.Link) *Site {
+	s := &Site{control: c, live: o.Live, guide: o.Guide, face: face, nav: nav, echo: e}
 	static.Mount(e)
 	s.Begin("/step-up/begin", func(v *Visit) (any, error) {
 		return v.Control.BeginStepUp(v.Context(), v.Who, wire.StepUpBegin{Digest: v.Field(stepUpPrefix)})
@@ -46,6 +54,7 @@ func New(e *echo.Echo, c *control.Control, live *Live, face authz.Face, nav ...v
 	s.invitationPages()
 	s.factorPages()
 	s.accountPages()
+	s.guidePage()
 	s.requestPages()
 	s.stopPages()
 	e.RouteNotFound("/*", func(ec echo.Context) error {
@@ -171,6 +180,9 @@ func (v *Visit) Query(name string) string { return v.c.QueryParam(name) }
 // Field is a value of the form.
 func (v *Visit) Field(name string) string { return v.c.Request().PostForm.Get(name) }
 
+// Fields are all values of a field of the form.
+func (v *Visit) Fields(name string) []string { return v.c.Request().PostForm[name] }
+
 // Answer reads a passkey's answer out of the form.
 func (v *Visit) Answer(prefix string) (wire.PasskeyAnswer, error) {
 	out := wire.PasskeyAnswer{Ceremony: v.Field(prefix + "ceremony"), Name: v.Field(prefix + "name")}
@@ -195,6 +207,8 @@ func (v *Visit) Show(f view.Frame, page func(view.Frame) templ.Component) error 
 		f.Done = done[v.Query("done")]
 	}
 	f.Demo = v.demo()
+	guide, guided := v.guide()
+	f.Guide = guided
 	if v.person() {
 		f.Person, f.Role, f.Tenant = v.Who.Person.Name, v.Who.Principal.Role.String(), v.Who.Tenant.Name
 		if v.Who.Principal.Staff != 0 {
@@ -205,7 +219,11 @@ func (v *Visit) Show(f view.Frame, page func(view.Frame) templ.Component) error 
 	}
 	v.c.Response().Header().Set(echo.HeaderContentType, echo.MIMETextHTMLCharsetUTF8)
 	v.c.Response().WriteHeader(v.status)
-	return page(f).Render(view.WithNow(v.Context(), v.now()), v.c.Response())
+	shown := view.WithNow(v.Context(), v.now())
+	if guided {
+		shown = view.WithCodes(shown, v.codes(guide))
+	}
+	return page(f).Render(shown, v.c.Response())
 }
 
 // demo reports whether the charter in force says so. Where that cannot be found
@@ -229,6 +247,15 @@ var done = map[string]string{
 	"frozen":         "The freeze is in force. Only a quorum can lift it.",
 	"held":           "The hold is in force. Only a quorum can release it.",
 	"signed-out":     "You are signed out.",
+	"volume-made":    "The volume is made. Put something into it.",
+	"volume-deleted": "The volume’s primary data is deleted. Until the undo window ends it can be brought back below.",
+	"volume-back":    "The volume is back, with all that it held.",
+	"deleted":        "Deleted. Until the undo window ends it can be brought back, under “Bring back”.",
+	"uploaded":       "Uploaded. It is durable.",
+	"snapshot-taken": "The snapshot is taken. From now on nobody can delete it alone. It is being sealed.",
+	"role-changed":   "The role is changed.",
+	"member-removed": "The member is removed, and signed out everywhere.",
+	"token-revoked":  "The token is revoked. It works no more.",
 }
 
 // orAgain shows again with err above it, unless err is mended elsewhere.
@@ -255,6 +282,8 @@ func (v *Visit) fail(err error) error {
 		return api.Problem(v.c, e)
 	}
 	switch {
+	case e.Type == wire.TypeNotAuthenticated && v.c.Request().URL.Path == "/" && v.guided():
+		return v.Go("/demo")
 	case e.Type == wire.TypeNotAuthenticated:
 		return v.Go(withNext("/sign-in", v.next()))
 	case e.Type == wire.TypeSecondFactorRequired:
@@ -262,7 +291,7 @@ func (v *Visit) fail(err error) error {
 	case e.Type == wire.TypeStepUpRequired && e.StepUp != nil && v.c.Request().Method == http.MethodPost:
 		return v.askStepUp(*e.StepUp)
 	}
-	if e.Status >= http.StatusInternalServerError {
+	if e.Status >= http.StatusInternalServerError && v.Context().Err() == nil { // or nobody waits for it any more
 		v.Control.Log.ErrorContext(v.Context(), "page failed", "route", v.c.Path(), "type", e.Type, "error", e.Error())
 	}
 	v.status, v.alert = e.Status, &view.Alert{Title: e.Title, Detail: e.Detail}

@@ -15,8 +15,8 @@ const snapshotsPage = 50
 
 // Mount adds the pages of the customers' face to e. It expects on e what
 // server/app installs on every face: api.Middleware and the cross-origin checks.
-func Mount(e *echo.Echo, c *control.Control, live *page.Live) {
-	s := page.New(e, c, live, authz.FacePortal,
+func Mount(e *echo.Echo, c *control.Control, o page.Options) {
+	s := page.New(e, c, o, authz.FacePortal,
 		view.Link{Path: "/", Text: "Volumes"}, view.Link{Path: "/requests", Text: "Requests"}, view.Link{Path: "/freeze", Text: "Freeze"},
 		view.Link{Path: "/charter", Text: "Charter"})
 	s.Get("/", home)

@@ -135,7 +135,7 @@
         checking = false;
         session();
       }
-    }, 5000);
+    }, 1000);
   }
 
   // ---- clocks ----

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"holdfast/server/wire"
 )
 
 type nowKey struct{}
@@ -14,6 +16,19 @@ type nowKey struct{}
 // WithNow tells the parts of a page what time it is when it is shown.
 func WithNow(ctx context.Context, now time.Time) context.Context {
 	return context.WithValue(ctx, nowKey{}, now)
+}
+
+type codesKey struct{}
+
+// WithCodes tells the fields for one-time codes what the app of a demonstration's
+// person shows.
+func WithCodes(ctx context.Context, p wire.GuidePerson) context.Context {
+	return context.WithValue(ctx, codesKey{}, p)
+}
+
+func codes(ctx context.Context) wire.GuidePerson {
+	p, _ := ctx.Value(codesKey{}).(wire.GuidePerson)
+	return p
 }
 
 func ago(ctx context.Context, t time.Time) string {
