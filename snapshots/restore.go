@@ -16,6 +16,8 @@ type RestoreRequest struct {
 	To     VolumeID
 	// Exact also deletes what lies below Prefix in To and was not there at the moment.
 	Exact bool
+	// Missing leaves what is in To as it is, and brings back only paths that are not there.
+	Missing bool
 	// Cursor is Next of the call before, or empty to begin.
 	Cursor string
 	// Most bounds the paths that one call compares; 0 is no bound.
@@ -87,7 +89,7 @@ func (e *Engine) Restore(ctx context.Context, r RestoreRequest) (RestoreSummary,
 			now.next()
 		default:
 			after = was.Path
-			if is.Entry.same(was.Entry) {
+			if r.Missing || is.Entry.same(was.Entry) {
 				sum.Unchanged++
 			} else {
 				sum.Restored++

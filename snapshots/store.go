@@ -82,7 +82,7 @@ type CompareStore interface {
 	// PathOn is the path of the version that stands n versions after the first with a path greater than after.
 	PathOn(ctx context.Context, tx *sqldb.Tx, v VolumeID, after string, n int) (string, error)
 	// Dead lists dead versions in descending order of their deaths and paths, from the given ones down, and says of which
-	// paths there is a live version. Metadata and recipes are left out.
+	// paths there is a later version. Metadata and recipes are left out.
 	Dead(ctx context.Context, tx *sqldb.Tx, v VolumeID, seq int64, path string, limit int) ([]Version, []bool, error)
 	// Buckets counts snapshots by spans of width microseconds and sites, in the order of sites and spans.
 	Buckets(ctx context.Context, tx *sqldb.Tx, v VolumeID, from, width int64, n int) ([]Bucket, error)
