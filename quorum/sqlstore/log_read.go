@@ -66,6 +66,14 @@ func LatestOfTenant(ctx context.Context, tx *sqldb.Tx, tenant string, n int) ([]
 	return entries(ctx, tx, n, entryColumns+` WHERE tenant = $1 ORDER BY leaf_index DESC`, tenant)
 }
 
+// OfTenantBefore is the entries of one tenant whose index is less than before, newest first.
+func OfTenantBefore(ctx context.Context, tx *sqldb.Tx, tenant string, before int64, n int) ([]LogEntry, error) {
+	if tenant == "" {
+		return nil, ErrNoEntry
+	}
+	return entries(ctx, tx, n, entryColumns+` WHERE tenant = $1 AND leaf_index < $2 ORDER BY leaf_index DESC`, tenant, before)
+}
+
 func entries(ctx context.Context, tx *sqldb.Tx, n int, q string, args ...any) ([]LogEntry, error) {
 	n = min(n, MaxLogPage)
 	if n < 1 {

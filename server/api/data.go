@@ -39,9 +39,14 @@ type SnapshotPath struct {
 
 // Listing selects a page.
 type Listing struct {
-	Prefix string `query:"prefix" maxLength:"4096"`
-	Cursor string `query:"cursor" maxLength:"8192"`
-	Limit  int    `query:"limit" minimum:"0" maximum:"1000"`
+	Prefix    string `query:"prefix" maxLength:"4096"`
+	Delimiter string `query:"delimiter" maxLength:"16" doc:"such as /: what lies below prefix, name and delimiter is listed as one"`
+	Cursor    string `query:"cursor" maxLength:"8192"`
+	Limit     int    `query:"limit" minimum:"0" maximum:"1000"`
+}
+
+func (l Listing) listing() control.Listing {
+	return control.Listing{Prefix: l.Prefix, Delimiter: l.Delimiter, Cursor: l.Cursor, Limit: l.Limit}
 }
 
 type (
@@ -49,6 +54,20 @@ type (
 		VolumePath
 		Listing
 		At time.Time `query:"at" doc:"a moment of the undo window"`
+	}
+	differences struct {
+		VolumePath
+		Snapshot string    `query:"snapshot" maxLength:"64" doc:"the earlier point: a snapshot"`
+		At       time.Time `query:"at" doc:"or a moment of the undo window"`
+		ToSnap   string    `query:"to_snapshot" maxLength:"64" doc:"the later point: a snapshot"`
+		ToAt     time.Time `query:"to_at" doc:"or a moment; neither is now"`
+		Prefix   string    `query:"prefix" maxLength:"4096"`
+		Cursor   string    `query:"cursor" maxLength:"8192"`
+		Limit    int       `query:"limit" minimum:"0" maximum:"1000"`
+	}
+	deletions struct {
+		VolumePath
+		Cursor string `query:"cursor" maxLength:"8192"`
 	}
 	snapshotEntries struct {
 		SnapshotPath
@@ -95,7 +114,16 @@ func (a *API) dataRoutes() {
 		})
 	handle(a, route(http.MethodGet, "/v1/volumes/{volume}/entries", volumes, "List a volume now or at a moment"),
 		func(ctx context.Context, who control.Caller, in *volumeEntries) (wire.Entries, error) {
-			return c.Entries(ctx, who, control.From{Volume: in.Volume, At: in.At}, in.Prefix, in.Cursor, in.Limit)
+			return c.Entries(ctx, who, control.From{Volume: in.Volume, At: in.At}, in.listing())
+		})
+	handle(a, route(http.MethodGet, "/v1/volumes/{volume}/differences", volumes, "List what differs between two moments of a volume"),
+		func(ctx context.Context, who control.Caller, in *differences) (wire.Differences, error) {
+			return c.Compare(ctx, who, control.From{Volume: in.Volume, At: in.At, Snapshot: in.Snapshot},
+				control.From{Volume: in.Volume, At: in.ToAt, Snapshot: in.ToSnap}, in.Prefix, in.Cursor, in.Limit)
+		})
+	handle(a, route(http.MethodGet, "/v1/volumes/{volume}/deletions", volumes, "List what was deleted within the undo window, newest first"),
+		func(ctx context.Context, who control.Caller, in *deletions) (wire.Deletions, error) {
+			return c.Deletions(ctx, who, in.Volume, in.Cursor)
 		})
 	handle(a, route(http.MethodPost, "/v1/volumes/{volume}/restore", volumes, "Bring a snapshot or a moment back"),
 		func(ctx context.Context, who control.Caller, in *restore) (wire.Restored, error) {
@@ -123,7 +151,7 @@ func (a *API) dataRoutes() {
 		})
 	handle(a, route(http.MethodGet, "/v1/snapshots/{snapshot}/entries", snapshots, "List a snapshot"),
 		func(ctx context.Context, who control.Caller, in *snapshotEntries) (wire.Entries, error) {
-			return c.Entries(ctx, who, control.From{Snapshot: in.Snapshot}, in.Prefix, in.Cursor, in.Limit)
+			return c.Entries(ctx, who, control.From{Snapshot: in.Snapshot}, in.listing())
 		})
 }
 

@@ -38,6 +38,16 @@ func (c *Client) Entries(ctx context.Context, volume, prefix, cursor string, at 
 	return e, c.call(ctx, http.MethodGet, query("/v1/volumes/"+escape(volume)+"/entries", "prefix", prefix, "cursor", cursor, "at", moment(at)), nil, &e)
 }
 
+// Differences lists what differs from a snapshot, or from a moment, to now.
+func (c *Client) Differences(ctx context.Context, volume, snapshot string, at time.Time, prefix, cursor string) (d wire.Differences, err error) {
+	return d, c.call(ctx, http.MethodGet, query("/v1/volumes/"+escape(volume)+"/differences", "snapshot", snapshot, "at", moment(at), "prefix", prefix, "cursor", cursor), nil, &d)
+}
+
+// Deletions lists what was deleted within the undo window, newest first.
+func (c *Client) Deletions(ctx context.Context, volume, cursor string) (d wire.Deletions, err error) {
+	return d, c.call(ctx, http.MethodGet, query("/v1/volumes/"+escape(volume)+"/deletions", "cursor", cursor), nil, &d)
+}
+
 // Snapshots lists a volume's snapshots, newest first.
 func (c *Client) Snapshots(ctx context.Context, volume string) (s []wire.Snapshot, err error) {
 	return s, c.call(ctx, http.MethodGet, "/v1/volumes/"+escape(volume)+"/snapshots", nil, &s)

@@ -230,11 +230,14 @@ func TestT11_EveryPowerOverData(t *testing.T) {
 			_, err := d.Ticket(ctx, who, v, wire.AskTicket{Operations: []string{"get"}})
 			return err
 		},
-		"Entries":        func(v, _ string) error { _, err := d.Entries(ctx, who, control.From{Volume: v}, "", "", 0); return err },
+		"Entries": func(v, _ string) error {
+			_, err := d.Entries(ctx, who, control.From{Volume: v}, control.Listing{})
+			return err
+		},
 		"Snapshot":       func(_, s string) error { _, err := d.Snapshot(ctx, who, s); return err },
 		"DeleteSnapshot": func(_, s string) error { return d.DeleteSnapshot(ctx, who, s) },
 		"snapshot entries": func(_, s string) error {
-			_, err := d.Entries(ctx, who, control.From{Snapshot: s}, "", "", 0)
+			_, err := d.Entries(ctx, who, control.From{Snapshot: s}, control.Listing{})
 			return err
 		},
 		"restore into": func(v, _ string) error { _, err := d.Restore(ctx, who, v, wire.Restore{At: &when}); return err },

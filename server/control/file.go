@@ -268,19 +268,32 @@ func (t *Tree) WriteTar(ctx context.Context, w io.Writer) error {
 	return wrap(t.c.Data.Export(ctx, t.req, w))
 }
 
+// Listing selects a page of entries. With a delimiter what lies below prefix, name
+// and delimiter is listed as one.
+type Listing struct {
+	Prefix, Delimiter, Cursor string
+	Limit                     int
+}
+
 // Entries lists a page of a volume, a moment of it, or a snapshot.
-func (c *Control) Entries(ctx context.Context, who Caller, from From, prefix, cursor string, limit int) (wire.Entries, error) {
+func (c *Control) Entries(ctx context.Context, who Caller, from From, l Listing) (wire.Entries, error) {
 	src, err := c.find(ctx, who, from, authz.FileRead, authz.SnapshotRead)
 	if err != nil {
 		return wire.Entries{}, err
 	}
-	page, err := c.Data.List(ctx, snapshots.ListRequest{Tenant: src.volume.Tenant, Volume: src.volume.ID, Moment: src.moment, Prefix: prefix, Cursor: cursor, Limit: limit})
+	page, err := c.Data.List(ctx, snapshots.ListRequest{Tenant: src.volume.Tenant, Volume: src.volume.ID, Moment: src.moment,
+		Prefix: l.Prefix, Delimiter: l.Delimiter, Cursor: l.Cursor, Limit: l.Limit})
 	if errors.Is(err, snapshots.ErrFormat) {
 		return wire.Entries{}, newError(wire.TypeInvalid, err, "The cursor is not one of a page before.")
 	}
 	out := wire.Entries{Entries: []wire.Entry{}, Next: page.Next}
 	for _, v := range page.Entries {
 		out.Entries = append(out.Entries, showEntry(v.Entry))
+	}
+	for _, p := range page.Prefixes {
+		out.Prefixes = append(out.Prefixes, showEntry(snapshots.Entry{Path: p}))
+		last := &out.Prefixes[len(out.Prefixes)-1]
+		last.Type, last.ModTime = "prefix", time.Time{}
 	}
 	return out, wrap(err)
 }

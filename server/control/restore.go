@@ -17,6 +17,9 @@ func (c *Control) Restore(ctx context.Context, who Caller, ref string, in wire.R
 	if (in.Snapshot == "") == (in.At == nil) {
 		return wire.Restored{}, newError(wire.TypeInvalid, nil, "Name either a snapshot or a moment.")
 	}
+	if in.Exact && in.Missing {
+		return wire.Restored{}, newError(wire.TypeInvalid, nil, "Either exact or missing: the one deletes what the point has not, the other changes nothing that is there.")
+	}
 	v, err := c.volume(ctx, who, ref, true)
 	if err == nil {
 		err = c.reach(who, v, authz.SnapshotRestore)
@@ -24,7 +27,7 @@ func (c *Control) Restore(ctx context.Context, who Caller, ref string, in wire.R
 	if err != nil {
 		return wire.Restored{}, err
 	}
-	req := snapshots.RestoreRequest{Tenant: v.Tenant, From: v.ID, To: v.ID, Prefix: in.Prefix, Exact: in.Exact, Cursor: in.Cursor, Most: MaxRestore}
+	req := snapshots.RestoreRequest{Tenant: v.Tenant, From: v.ID, To: v.ID, Prefix: in.Prefix, Exact: in.Exact, Missing: in.Missing, Cursor: in.Cursor, Most: MaxRestore}
 	if in.Snapshot != "" {
 		s, from, err := c.snapshot(ctx, who, in.Snapshot)
 		if err == nil {

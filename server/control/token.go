@@ -129,10 +129,13 @@ func token(t authz.Token) wire.Token {
 	return out
 }
 
-func scopeNames() string {
+func scopeNames() string { return strings.Join(TokenScopes(), ", ") }
+
+// TokenScopes are the names of all that a token can be let do.
+func TokenScopes() []string {
 	var names []string
 	for _, s := range apitoken.AllScopes() {
 		names = append(names, s.String())
 	}
-	return strings.Join(names, ", ")
+	return names
 }

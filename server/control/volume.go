@@ -195,8 +195,12 @@ func showVolume(v snapshots.Volume, undo time.Time) wire.Volume {
 	if undo.Before(v.CreatedAt) {
 		undo = v.CreatedAt
 	}
-	return wire.Volume{
+	out := wire.Volume{
 		ID: v.ID.String(), Tenant: v.Tenant, Name: v.Name, Kind: string(v.Kind), Profile: v.Profile.String(), CreatedAt: v.CreatedAt,
 		Deleted: !v.DeletedAt.IsZero(), Head: v.Head, Files: v.LiveFiles, Bytes: v.LiveBytes, UndoFrom: undo,
 	}
+	if out.Deleted {
+		out.DeletedAt = &v.DeletedAt
+	}
+	return out
 }

@@ -11,17 +11,18 @@ type CreateVolume struct {
 
 // Volume is a named set of primary data.
 type Volume struct {
-	ID        string    `json:"id"`
-	Tenant    string    `json:"tenant"`
-	Name      string    `json:"name"`
-	Kind      string    `json:"kind"`
-	Profile   string    `json:"profile"`
-	CreatedAt time.Time `json:"created_at"`
-	Deleted   bool      `json:"deleted"`
-	Head      int64     `json:"head" doc:"sequence number of the last commit"`
-	Files     int64     `json:"files"`
-	Bytes     int64     `json:"bytes"`
-	UndoFrom  time.Time `json:"undo_from" doc:"every moment since then can be restored"`
+	ID        string     `json:"id"`
+	Tenant    string     `json:"tenant"`
+	Name      string     `json:"name"`
+	Kind      string     `json:"kind"`
+	Profile   string     `json:"profile"`
+	CreatedAt time.Time  `json:"created_at"`
+	Deleted   bool       `json:"deleted"`
+	DeletedAt *time.Time `json:"deleted_at,omitempty"`
+	Head      int64      `json:"head" doc:"sequence number of the last commit"`
+	Files     int64      `json:"files"`
+	Bytes     int64      `json:"bytes"`
+	UndoFrom  time.Time  `json:"undo_from" doc:"every moment since then can be restored"`
 }
 
 // Entry is one path of a volume or snapshot. Path is UTF-8 where the stored
@@ -39,8 +40,9 @@ type Entry struct {
 
 // Entries is a page of a listing. Next is empty on the last page.
 type Entries struct {
-	Entries []Entry `json:"entries"`
-	Next    string  `json:"next,omitempty"`
+	Entries  []Entry `json:"entries"`
+	Prefixes []Entry `json:"prefixes,omitempty" doc:"with a delimiter: what lies below a common prefix, as one of type prefix"`
+	Next     string  `json:"next,omitempty"`
 }
 
 // Snapshot is an immutable point in time of a volume, with its copies.
@@ -79,6 +81,7 @@ type Restore struct {
 	Prefix   string     `json:"prefix,omitempty"`
 	Into     string     `json:"into,omitempty" doc:"volume; empty is the same volume"`
 	Exact    bool       `json:"exact,omitempty" doc:"also delete what the point does not have"`
+	Missing  bool       `json:"missing,omitempty" doc:"bring back only what is not there now, and overwrite nothing"`
 	Cursor   string     `json:"cursor,omitempty" doc:"next of the answer before: a large restore takes several calls"`
 }
 
