@@ -1,0 +1,253 @@
+package portal
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"holdfast/server/control"
+	"holdfast/server/wire"
+	"holdfast/web/page"
+	"holdfast/web/view"
+)
+
+func volumePages(s *page.Site) {
+	s.Get("/volumes/new", showNewVolume)
+	s.Post("/volumes/new", func(v *page.Visit) error {
+		volume, err := v.Control.CreateVolume(v.Context(), v.Who, wire.CreateVolume{Name: strings.TrimSpace(v.Field("name")), Kind: v.Field("kind")})
+		if err != nil {
+			return err
+		}
+		return v.Go("/volumes/" + volume.ID + "?done=volume-made")
+	}, showNewVolume)
+	s.Get("/volumes/:volume", browse)
+	s.Upload("/volumes/:volume/upload", upload)
+	s.Get("/volumes/:volume/manage", manage)
+	s.Post("/volumes/:volume/snapshot", func(v *page.Visit) error {
+		snap, err := v.Control.TakeSnapshot(v.Context(), v.Who, v.Param("volume"), wire.TakeSnapshot{Name: strings.TrimSpace(v.Field("name"))})
+		if err != nil {
+			return err
+		}
+		return v.Go("/snapshots/" + snap.ID + "?done=snapshot-taken")
+	}, manage)
+	s.Post("/volumes/:volume/delete", deleteEntries, browse)
+	s.Post("/volumes/:volume/delete-volume", deleteVolume, manage)
+	s.Get("/volumes/:volume/deleted", deleted)
+	s.Post("/volumes/:volume/undelete", func(v *page.Visit) error {
+		volume, err := theVolume(v)
+		if err != nil {
+			return err
+		}
+		if volume.DeletedAt != nil {
+			at := volume.DeletedAt.Add(-time.Microsecond)
+			if _, err := v.Control.Restore(v.Context(), v.Who, volume.ID, wire.Restore{At: &at, Missing: true}); err != nil {
+				return err
+			}
+		}
+		return v.Go("/volumes/" + volume.ID + "?done=volume-back")
+	}, overview)
+}
+
+func showNewVolume(v *page.Visit) error {
+	return v.Show(view.Frame{Title: "Make a volume", Here: "/", Narrow: true}, func(f view.Frame) templ.Component {
+		return view.NewVolume(f, v.Field("name"), v.Field("kind"))
+	})
+}
+
+// browse lists a folder of a volume, now or at a point of its past.
+func browse(v *page.Visit) error {
+	volume, err := theVolume(v)
+	if err != nil {
+		return err
+	}
+	l := view.Listing{Search: v.Query("q"), May: may(v)}
+	if l.Point, err = pointOf(v, volume, "snapshot", "at"); err != nil {
+		return err
+	}
+	if l.Dir, err = packed(v, "dir"); err != nil {
+		return err
+	}
+	if l.Dir != "" && !strings.HasSuffix(l.Dir, "/") {
+		l.Dir += "/"
+	}
+	if !volume.Deleted || !l.Point.Live() {
+		cursor := v.Query("cursor")
+		list, err := v.Control.Entries(v.Context(), v.Who, from(l.Point), control.Listing{Prefix: l.Dir + l.Search, Delimiter: "/", Cursor: cursor, Limit: entriesPage})
+		if err != nil {
+			return err
+		}
+		l.Folders, l.Files = folders(list)
+		here := l.Point.Path("", "dir", view.Packed(l.Dir), "q", l.Search)
+		if cursor != "" {
+			l.First = here
+		}
+		if list.Next != "" {
+			l.Next = with(here, "cursor", list.Next)
+		}
+	}
+	return v.Show(view.Frame{Title: "Files", Here: "/", Scripts: []string{"portal.js"}}, func(f view.Frame) templ.Component { return view.Browse(f, l) })
+}
+
+// folders parts a page of a listing. A folder that has an entry of its own and
+// something in it is one folder.
+func folders(list wire.Entries) (dirs, files []wire.Entry) {
+	seen := map[string]bool{}
+	for _, e := range list.Prefixes {
+		seen[view.Exact(e)] = true
+	}
+	dirs = list.Prefixes
+	for _, e := range list.Entries {
+		if e.Type != "dir" {
+			files = append(files, e)
+			continue
+		}
+		path := view.Exact(e) + "/"
+		if !seen[path] {
+			dirs = append(dirs, wire.Entry{Path: path, Type: "dir"})
+		}
+	}
+	slices.SortFunc(dirs, func(a, b wire.Entry) int { return cmp.Compare(view.Exact(a), view.Exact(b)) })
+	return dirs, files
+}
+
+func manage(v *page.Visit) error {
+	volume, err := theVolume(v)
+	if err != nil {
+		return err
+	}
+	list, err := v.Control.Snapshots(v.Context(), v.Who, volume.ID, "", 1)
+	if err != nil {
+		return err
+	}
+	var last *wire.Snapshot
+	if len(list) > 0 {
+		last = &list[0]
+	}
+	return v.Show(view.Frame{Title: "Manage the volume", Here: "/"}, func(f view.Frame) templ.Component {
+		return view.Manage(f, volume, last, may(v))
+	})
+}
+
+// deleteEntries asks, and when it is sure deletes what was ticked.
+func deleteEntries(v *page.Visit) error {
+	volume, err := theVolume(v)
+	if err != nil {
+		return err
+	}
+	dir, err := packed(v, "dir")
+	if err != nil {
+		return err
+	}
+	var paths []string
+	for _, text := range v.Fields("path") {
+		p, ok := view.Unpacked(text)
+		if !ok || strings.Trim(p, "/") == "" {
+			return control.NewError(wire.TypeInvalid, nil, "This is not a usable path. Go back and choose it again.")
+		}
+		paths = append(paths, p)
+	}
+	switch {
+	case len(paths) == 0:
+		return control.NewError(wire.TypeInvalid, nil, "Nothing is ticked. Tick what you want to delete, then press the button again.")
+	case len(paths) > maxPicked:
+		return control.NewError(wire.TypeTooLarge, nil, "At most %d entries at a time. Delete their folder instead.", maxPicked)
+	}
+	if v.Field("sure") != "yes" {
+		return askRemoval(v, view.Removal{Volume: volume, Dir: dir, Paths: paths})
+	}
+	for _, p := range paths {
+		below, recursive := strings.CutSuffix(p, "/")
+		if _, err := v.Control.DeleteFile(v.Context(), v.Who, control.Upload{Volume: volume.ID, Path: below}, recursive); err != nil {
+			return err
+		}
+	}
+	return v.Go(with(view.Point{Volume: volume}.Browse(dir), "done", "deleted"))
+}
+
+func deleteVolume(v *page.Visit) error {
+	volume, err := theVolume(v)
+	if err != nil {
+		return err
+	}
+	if v.Field("sure") != "yes" {
+		return askRemoval(v, view.Removal{Volume: volume, All: true})
+	}
+	if _, err := v.Control.DeleteVolume(v.Context(), v.Who, volume.ID); err != nil {
+		return err
+	}
+	return v.Go("/?done=volume-deleted")
+}
+
+func askRemoval(v *page.Visit, r view.Removal) error {
+	window, ok, err := v.Control.UndoWindow(v.Context())
+	if err != nil {
+		return err
+	}
+	r.Keep = "the undo window"
+	if ok {
+		r.Keep = "at least " + view.Span(window.Seconds())
+	}
+	kept, err := v.Control.Snapshots(v.Context(), v.Who, r.Volume.ID, "", 1)
+	if err != nil {
+		return err
+	}
+	r.Kept = len(kept)
+	return v.Show(view.Frame{Title: "Delete primary data?", Here: "/"}, func(f view.Frame) templ.Component { return view.Remove(f, r) })
+}
+
+// deleted lists what was deleted and is not there now, in groups of one moment.
+func deleted(v *page.Visit) error {
+	volume, err := theVolume(v)
+	if err != nil {
+		return err
+	}
+	cursor := v.Query("cursor")
+	list, err := v.Control.Deletions(v.Context(), v.Who, volume.ID, cursor)
+	if err != nil {
+		return err
+	}
+	d := view.Deleted{Volume: volume, May: may(v)}
+	for i, x := range list.Deletions {
+		if i == 0 || !x.At.Equal(list.Deletions[i-1].At) {
+			d.Groups = append(d.Groups, view.DeletedGroup{Prefix: view.Exact(x.Entry)})
+		}
+		g := &d.Groups[len(d.Groups)-1]
+		g.Prefix = common(g.Prefix, view.Exact(x.Entry))
+		if len(g.At) < shownOfGroup {
+			g.At = append(g.At, x)
+		} else {
+			g.More++
+		}
+	}
+	here := "/volumes/" + volume.ID + "/deleted"
+	if list.Next != "" {
+		d.Next = with(here, "cursor", list.Next)
+		if len(d.Groups) > 0 { // it may go on there, and its common beginning is not known
+			last := &d.Groups[len(d.Groups)-1]
+			last.Perhaps, last.Prefix = true, ""
+		}
+	}
+	if cursor != "" {
+		d.First = here
+		if len(d.Groups) > 0 {
+			d.Groups[0].Prefix = ""
+		}
+	}
+	return v.Show(view.Frame{Title: "Bring back what was deleted", Here: "/"}, func(f view.Frame) templ.Component { return view.DeletedPage(f, d) })
+}
+
+// common is the longest beginning of two paths that ends a name, or both where
+// they are the same.
+func common(a, b string) string {
+	if a == b {
+		return a
+	}
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return a[:strings.LastIndexByte(a[:n], '/')+1]
+}
