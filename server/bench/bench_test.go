@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -190,6 +191,13 @@ func TestReportsSayTheSame(t *testing.T) {
 	var again report
 	if err := json.Unmarshal(doc.Bytes(), &again); err != nil || len(again.Rows) != len(r.Rows) || again.Many.Together != 99 {
 		t.Errorf("%v: %s", err, &doc)
+	}
+	saved, shown := filepath.Join(t.TempDir(), "run.json"), bytes.Buffer{}
+	if err := createWith(saved, r.writeJSON); err != nil {
+		t.Fatal(err)
+	}
+	if err := start(t.Context(), []string{"--from", saved, "--markdown"}, &shown); err != nil || shown.String() != markdown.String() {
+		t.Errorf("an earlier run is shown otherwise: %v\n%s", err, &shown)
 	}
 	d := xml.NewDecoder(&plot)
 	rects := 0

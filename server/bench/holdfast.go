@@ -27,6 +27,9 @@ type holdfast struct {
 func buildHoldfast(ctx context.Context, s *scratch, given string) (*holdfast, error) {
 	if given != "" {
 		path, err := filepath.Abs(given)
+		if err == nil {
+			_, err = os.Stat(path)
+		}
 		return &holdfast{binary: path, label: "holdfast"}, err
 	}
 	h := &holdfast{binary: s.path("holdfast"), label: "holdfast"}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -34,7 +35,13 @@ func start(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	r, err := runAll(ctx, o)
+	r := &report{}
+	if o.from != "" {
+		text, rerr := os.ReadFile(o.from)
+		err = errors.Join(rerr, json.Unmarshal(text, r))
+	} else {
+		r, err = runAll(ctx, o)
+	}
 	if err != nil {
 		return err
 	}

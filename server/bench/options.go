@@ -31,6 +31,7 @@ type options struct {
 	temp     string
 	profile  string
 	binary   string
+	from     string
 }
 
 func (o options) does(section string) bool { return slices.Contains(o.only, section) }
@@ -50,6 +51,7 @@ func parseOptions(args []string, errs io.Writer) (o options, err error) {
 	f.StringVar(&o.temp, "temp", os.TempDir(), "where to make the temporary directory")
 	f.StringVar(&o.profile, "fast-profile", "fast", "chunk profile of Holdfast's fast mode (s2)")
 	f.StringVar(&o.binary, "binary", "", "measure this program in place of one built from the tree")
+	f.StringVar(&o.from, "from", "", "measure nothing: show the JSON document of an earlier run")
 	if err := f.Parse(args); err != nil {
 		return o, fmt.Errorf("%w: %w", errUsage, err)
 	}
