@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"filippo.io/age"
+
 	"holdfast/internal/sqldb"
 	"holdfast/snapshots/key"
 	"holdfast/snapshots/pack"
@@ -145,9 +147,14 @@ func (e *Engine) ring(ctx context.Context, tenant string) (*ring, error) {
 // OpenKeys opens every wrap of the tenant and checks it against its commitment. It is also the periodic opening test:
 // it never answers from memory.
 func (e *Engine) OpenKeys(ctx context.Context, tenant string) (*key.Ring, error) {
+	return OpenKeys(ctx, e.c.DB, e.c.Store, e.c.Identity, tenant)
+}
+
+// OpenKeys is Engine.OpenKeys for who has no engine.
+func OpenKeys(ctx context.Context, db *sqldb.DB, store TenantStore, identity age.Identity, tenant string) (*key.Ring, error) {
 	var stored []TenantKey
-	if err := e.read(ctx, func(tx *sqldb.Tx) (err error) {
-		stored, err = e.c.Store.Keys(ctx, tx, tenant)
+	if err := db.Read(ctx, func(tx *sqldb.Tx) (err error) {
+		stored, err = store.Keys(ctx, tx, tenant)
 		return err
 	}); err != nil {
 		return nil, err
@@ -161,7 +168,7 @@ func (e *Engine) OpenKeys(ctx context.Context, tenant string) (*key.Ring, error)
 		if err != nil {
 			return nil, fmt.Errorf("key %d of %s: %w", k.Number, tenant, err)
 		}
-		t, err := w.Open(e.c.Identity)
+		t, err := w.Open(identity)
 		if err != nil {
 			return nil, fmt.Errorf("key %d of %s: %w", k.Number, tenant, err)
 		}

@@ -283,6 +283,10 @@ func (w *writer) lose(p *openPack, err error) {
 	l := lost{err: err, safe: p.safe}
 	w.broken[p.id] = l
 	p.ended = true
+	if p.safe > 0 {
+		// Nobody appends to it any more: the sweep may rewrite it before this process ends.
+		w.ended[p.id] = p.safe
+	}
 	for id, f := range w.pending {
 		if f.Pack == p.id && !l.keeps(f) {
 			delete(w.pending, id)

@@ -51,6 +51,9 @@ type Config struct {
 	// TrustedProxies are the networks whose X-Forwarded-For is believed.
 	// Default: none.
 	TrustedProxies []string `koanf:"trusted_proxies"`
+	// ScrubRate is how fast packs are read again to find rot, such as 50MiB/s; while
+	// people transfer data it is an eighth. Default: 50MiB/s.
+	ScrubRate string `koanf:"scrub_rate"`
 	// LogLevel is debug, info, warn or error. Default: info.
 	LogLevel string `koanf:"log_level"`
 }
@@ -72,6 +75,7 @@ func (c Config) WithDefaults() Config {
 	set(&c.ControlDSN, "sqlite:"+filepath.Join(c.Dir, "control.db"))
 	set(&c.SiteDSN, "sqlite:"+filepath.Join(c.Dir, "site.db"))
 	set(&c.BlobDir, filepath.Join(c.Dir, "blobs"))
+	set(&c.ScrubRate, "50MiB/s")
 	set(&c.LogLevel, "info")
 	return c
 }
@@ -146,6 +150,9 @@ func (c Config) Validate() error {
 		if _, err := netip.ParsePrefix(network); err != nil {
 			refuse("trusted_proxies: %q is not a network such as 10.0.0.0/8", network)
 		}
+	}
+	if _, err := ParseRate(c.ScrubRate); err != nil {
+		refuse("scrub_rate is %q: write for example 50MiB/s", c.ScrubRate)
 	}
 	switch c.LogLevel {
 	case "debug", "info", "warn", "error":

@@ -72,5 +72,5 @@ func Load(path string, environ func() []string, overrides map[string]any) (Confi
 var known = map[string]bool{
 	"dir": true, "listen": true, "listen_console": true, "portal_url": true, "console_url": true,
 	"rp_id": true, "log_origin": true, "site": true, "control_dsn": true, "site_dsn": true,
-	"redis_url": true, "blob_dir": true, "trusted_proxies": true, "log_level": true,
+	"redis_url": true, "blob_dir": true, "trusted_proxies": true, "log_level": true, "scrub_rate": true,
 }

@@ -337,8 +337,13 @@ func verify(l snapshots.Location, ring *key.Ring, b []byte) error {
 	return open(l, ring, b)
 }
 
-// open decrypts a frame whose hash was compared, if the keys are there.
+// open decrypts a frame whose hash was compared, if the keys are there: a set may be new, or destroyed.
 func open(l snapshots.Location, ring *key.Ring, b []byte) error {
+	if ring != nil {
+		if _, err := ring.Key(l.Child.Key); err != nil {
+			ring = nil
+		}
+	}
 	if l.Child.Kind == chunk.KindData || l.Child.Kind == chunk.KindJournal {
 		if ring == nil {
 			return nil

@@ -43,12 +43,13 @@ func (r Recipe) Children() []node.Child { return distinct(r) }
 
 func distinct(extents []Extent) []node.Child {
 	var out []node.Child
-	seen := map[chunk.ID]bool{}
+	// By id and hash: one id may stand in two frames, where one of them was found rotten and the bytes came again.
+	seen := map[node.Child]bool{}
 	for _, e := range extents {
-		if e.Hole() || seen[e.Child.ID] {
+		if e.Hole() || seen[e.Child] {
 			continue
 		}
-		seen[e.Child.ID] = true
+		seen[e.Child] = true
 		out = append(out, e.Child)
 	}
 	return out

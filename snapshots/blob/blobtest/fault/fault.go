@@ -43,7 +43,12 @@ const (
 	After
 	// Flip: a read answers with one bit flipped and no error: bit rot. Other calls are not touched.
 	Flip
+	// Truncate: a read answers half of what is there, as if the blob ended there. Other calls are not touched.
+	Truncate
 )
+
+// reads reports whether a mode is one of reads alone.
+func (m Mode) reads() bool { return m == Flip || m == Truncate }
 
 // Fault strikes at the Nth call (from 1) of Op, and at all later ones too if Sticky.
 type Fault struct {
@@ -99,7 +104,7 @@ func (s *Store) call(op Op) (Mode, error) {
 	s.counts[op]++
 	s.counts[0]++
 	for _, f := range s.faults {
-		if f.Op != 0 && f.Op != op || f.Mode == 0 || f.Mode == Flip && op != Read {
+		if f.Op != 0 && f.Op != op || f.Mode == 0 || f.Mode.reads() && op != Read {
 			continue
 		}
 		if n := s.counts[f.Op]; n == f.Nth || f.Sticky && n > f.Nth {
@@ -139,6 +144,8 @@ func (s *Store) ReadAt(ctx context.Context, name string, p []byte, off int64) (i
 	switch {
 	case mode == Flip && n > 0:
 		p[n/2] ^= 1
+	case mode == Truncate:
+		return n / 2, io.EOF
 	case mode == Short:
 		return n / 2, injected
 	case mode == After:
@@ -192,10 +199,13 @@ type reader struct {
 }
 
 func (r *reader) Read(p []byte) (int, error) {
+	if r.hit && r.mode == Truncate {
+		return 0, io.EOF
+	}
 	if r.hit && r.mode != Flip {
 		return 0, r.err
 	}
-	if r.mode == Short {
+	if r.mode == Short || r.mode == Truncate {
 		p = p[:(len(p)+1)/2]
 	}
 	n, err := r.ReadCloser.Read(p)
@@ -203,7 +213,7 @@ func (r *reader) Read(p []byte) (int, error) {
 		p[n/2] ^= 1
 	}
 	r.hit = true
-	if r.mode != Flip && err == io.EOF {
+	if !r.mode.reads() && err == io.EOF {
 		err = r.err
 	}
 	return n, err
