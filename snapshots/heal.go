@@ -38,7 +38,7 @@ func (s *source) instead(ctx context.Context, c node.Child, first error, open fu
 		if l.Child.Hash == c.Hash || l.Child.Kind != c.Kind {
 			continue
 		}
-		b, err := s.fetch(ctx, l.Child)
+		b, err := s.fetch(ctx, nil, l.Child)
 		if err == nil {
 			err = open(l.Child, b)
 		}

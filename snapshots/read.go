@@ -303,6 +303,18 @@ func successor(prefix string) (string, bool) {
 
 // rows walks all entries of a volume at a sequence number, in the order of their paths.
 func (e *Engine) rows(ctx context.Context, v VolumeID, seq int64, prefix string, visit func(Version) error) error {
+	return e.pages(ctx, v, seq, prefix, func(rows []Version) error {
+		for _, r := range rows {
+			if err := visit(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// pages is rows by the page.
+func (e *Engine) pages(ctx context.Context, v VolumeID, seq int64, prefix string, visit func([]Version) error) error {
 	s := Select{Volume: v, Seq: seq, Prefix: prefix, Limit: rowBatch}
 	for {
 		var rows []Version
@@ -312,10 +324,8 @@ func (e *Engine) rows(ctx context.Context, v VolumeID, seq int64, prefix string,
 		}); err != nil {
 			return err
 		}
-		for _, r := range rows {
-			if err := visit(r); err != nil {
-				return err
-			}
+		if err := visit(rows); err != nil {
+			return err
 		}
 		if len(rows) < s.Limit {
 			return nil

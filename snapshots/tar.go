@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"holdfast/internal/sqldb"
+	"holdfast/snapshots/node"
 	"holdfast/snapshots/stream"
 )
 
@@ -405,7 +406,7 @@ func (e *Engine) Export(ctx context.Context, r ExportRequest, out io.Writer) err
 			}
 			return x.add(n)
 		})
-		return errors.Join(err, closeIf(err, x.out))
+		return x.finish(err)
 	}
 	x.lookup = func(path string) (out Entry, err error) {
 		err = e.read(ctx, func(tx *sqldb.Tx) error {
@@ -415,8 +416,21 @@ func (e *Engine) Export(ctx context.Context, r ExportRequest, out io.Writer) err
 		})
 		return out, err
 	}
-	err = e.rows(ctx, r.Volume, seq, r.Prefix, func(v Version) error { return x.add(v.Entry) })
-	return errors.Join(err, closeIf(err, x.out))
+	return x.finish(e.pages(ctx, r.Volume, seq, r.Prefix, func(rows []Version) error {
+		var soon []node.Child
+		for _, v := range rows {
+			soon = append(soon, v.Recipe.Children()...)
+		}
+		if err := x.src.Soon(ctx, soon); err != nil {
+			return err
+		}
+		for _, v := range rows {
+			if err := x.add(v.Entry); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
 }
 
 // closeIf ends an archive that is whole. A torn one gets no end, so that nobody takes it for whole.
@@ -435,26 +449,83 @@ type export struct {
 	lookup func(path string) (Entry, error)
 	// first says under which name the content that hard links share was written first.
 	first map[string]string
+	// ahead are the entries that come next, those with content being fetched; bytes is what they hold at most.
+	ahead []exported
+	bytes int64
 }
 
+type exported struct {
+	entry Entry
+	body  *stream.Reader
+	bytes int64
+}
+
+// exportAhead and exportBytes bound the entries, and their bytes in memory, that an export fetches ahead.
+const (
+	exportAhead = 64
+	exportBytes = 16 << 20
+)
+
+// add begins to fetch an entry, and writes those that stand before it when enough of them wait.
 func (x *export) add(n Entry) error {
 	if n.Type == TypeHardlink {
 		n = x.link(n)
 	} else if to, ok := x.first[n.Path]; ok && n.Type == TypeFile {
 		n.Type, n.Meta.Link = TypeHardlink, to
 	}
-	if err := x.out.WriteHeader(header(n)); err != nil {
-		return &PathError{n.Path, err}
+	it := exported{entry: n}
+	if n.Type == TypeFile && n.Size > 0 {
+		it.body = stream.NewReader(x.ctx, x.src, n.Recipe, 0, n.Size)
+		it.bytes = min(n.Size, exportBytes)
 	}
-	if n.Type != TypeFile {
+	for len(x.ahead) > 0 && (len(x.ahead) >= exportAhead || x.bytes+it.bytes > exportBytes) {
+		if err := x.write(); err != nil {
+			if it.body != nil {
+				err = errors.Join(err, it.body.Close())
+			}
+			return err
+		}
+	}
+	x.ahead, x.bytes = append(x.ahead, it), x.bytes+it.bytes
+	if it.body == nil {
 		return nil
 	}
-	r := stream.NewReader(x.ctx, x.src, n.Recipe, 0, n.Size)
-	_, err := r.WriteTo(x.out)
-	if err = errors.Join(err, r.Close()); err != nil {
+	if err := it.body.Ahead(); err != nil {
 		return &PathError{n.Path, err}
 	}
 	return nil
+}
+
+// write writes the first of the entries that wait.
+func (x *export) write() error {
+	it := x.ahead[0]
+	x.ahead, x.bytes = x.ahead[1:], x.bytes-it.bytes
+	err := x.out.WriteHeader(header(it.entry))
+	if it.body != nil {
+		if err == nil {
+			_, err = it.body.WriteTo(x.out)
+		}
+		err = errors.Join(err, it.body.Close())
+	}
+	if err != nil {
+		return &PathError{it.entry.Path, err}
+	}
+	return nil
+}
+
+// finish writes what waits, or gives it up after an error, and ends an archive that is whole.
+func (x *export) finish(err error) error {
+	for len(x.ahead) > 0 {
+		if err == nil {
+			err = x.write()
+			continue
+		}
+		if b := x.ahead[0].body; b != nil {
+			err = errors.Join(err, b.Close())
+		}
+		x.ahead = x.ahead[1:]
+	}
+	return errors.Join(err, closeIf(err, x.out))
 }
 
 // link decides how a hard link is written: as a link to the name that its content was written under, or, when its

@@ -18,6 +18,6 @@ const (
 	inflight, small = 4, 64
 	// waiting bounds the pieces that wait, done, for one before them.
 	waiting = 256
-	// readAhead is how many chunks a reader fetches ahead.
-	readAhead = 4
+	// readAhead is how many chunks a reader has at hand or fetches at once.
+	readAhead = 8
 )

@@ -17,6 +17,12 @@ type Source interface {
 	Node(ctx context.Context, c node.Child) (node.Node, error)
 }
 
+// Forward is a Source that likes to know what will be read soon, so that it asks for many places at once. Soon is a hint:
+// what it was not told is read all the same.
+type Forward interface {
+	Soon(ctx context.Context, list []node.Child) error
+}
+
 // ErrDamaged means that stored content does not have the length that its place in the recipe promises.
 var ErrDamaged = errors.New("stream: stored content does not fit its recipe")
 
@@ -36,8 +42,10 @@ type Parts struct {
 	off    int64 // plaintext still to skip
 	left   int64 // plaintext still to give
 	queue  []*fetch
+	soon   []*fetch // the end of queue: not yet begun
 	free   [][]byte
 	last   []byte
+	err    error
 }
 
 type fetch struct {
@@ -46,6 +54,7 @@ type fetch struct {
 	extent   Extent
 	data     []byte
 	err      error
+	begun    bool
 	done     chan struct{}
 }
 
@@ -60,14 +69,8 @@ func (p *Parts) Next() (Part, error) {
 	if p.last != nil {
 		p.free, p.last = append(p.free, p.last), nil
 	}
-	for len(p.queue) <= readAhead {
-		more, err := p.schedule()
-		if err != nil {
-			return Part{}, err
-		}
-		if !more {
-			break
-		}
+	if err := p.Ahead(); err != nil {
+		return Part{}, err
 	}
 	if len(p.queue) == 0 {
 		if p.left > 0 {
@@ -88,7 +91,43 @@ func (p *Parts) Next() (Part, error) {
 	return Part{Data: f.data[f.from:f.to]}, nil
 }
 
-// schedule finds the next extent of the range and begins to fetch it; false when there is none.
+// Ahead begins to fetch the first runs, or those after the last that were begun. Next does it by itself; who has several
+// files to read calls it for the next ones.
+func (p *Parts) Ahead() error {
+	// Half of the room at a time, so that the source is told of several places at once.
+	if p.err == nil && len(p.queue) <= readAhead/2 {
+		p.err = p.ahead()
+	}
+	return p.err
+}
+
+func (p *Parts) ahead() error {
+	for len(p.queue) < readAhead {
+		more, err := p.schedule()
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+	}
+	if f, ok := p.src.(Forward); ok && len(p.soon) > 1 {
+		list := make([]node.Child, 0, len(p.soon))
+		for _, f := range p.soon {
+			list = append(list, f.extent.Child)
+		}
+		if err := f.Soon(p.ctx, list); err != nil {
+			return err
+		}
+	}
+	for _, f := range p.soon {
+		p.begin(f)
+	}
+	p.soon = p.soon[:0]
+	return nil
+}
+
+// schedule finds the next extent of the range and queues it; false when there is none.
 func (p *Parts) schedule() (bool, error) {
 	for p.left > 0 && len(p.stack) > 0 {
 		top := len(p.stack) - 1
@@ -123,7 +162,8 @@ func (p *Parts) schedule() (bool, error) {
 		if e.Hole() {
 			f.hole = f.to - f.from
 		} else {
-			p.begin(f)
+			f.done = make(chan struct{})
+			p.soon = append(p.soon, f)
 		}
 		p.queue = append(p.queue, f)
 		return true, nil
@@ -132,21 +172,17 @@ func (p *Parts) schedule() (bool, error) {
 }
 
 func (p *Parts) begin(f *fetch) {
+	f.begun = true
 	var dst []byte
 	if n := len(p.free); n > 0 {
 		dst, p.free = p.free[n-1][:0], p.free[:n-1]
 	}
-	f.done = make(chan struct{})
 	get := func() {
 		defer close(f.done)
 		f.data, f.err = p.src.Chunk(p.ctx, dst, f.extent.Child)
 		if f.err == nil && int64(len(f.data)) != f.extent.Len {
 			f.err = fmt.Errorf("%w: chunk of %d bytes where %d were expected", ErrDamaged, len(f.data), f.extent.Len)
 		}
-	}
-	if p.left == 0 && len(p.queue) == 0 {
-		get() // the only chunk of a small file: nothing to do beside it
-		return
 	}
 	go get()
 }
@@ -155,11 +191,11 @@ func (p *Parts) begin(f *fetch) {
 func (p *Parts) Close() error {
 	p.cancel()
 	for _, f := range p.queue {
-		if f.done != nil {
+		if f.begun {
 			<-f.done
 		}
 	}
-	p.queue, p.stack, p.left = nil, nil, 0
+	p.queue, p.soon, p.stack, p.left = nil, nil, nil, 0
 	return nil
 }
 
@@ -174,6 +210,9 @@ type Reader struct {
 func NewReader(ctx context.Context, src Source, r Recipe, off, length int64) *Reader {
 	return &Reader{parts: NewParts(ctx, src, r, off, length)}
 }
+
+// Ahead begins to fetch what will be read first; see Parts.Ahead.
+func (r *Reader) Ahead() error { return r.parts.Ahead() }
 
 func (r *Reader) fill() error {
 	for r.err == nil && r.cur.Hole == 0 && len(r.cur.Data) == 0 {
