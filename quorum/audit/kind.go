@@ -64,6 +64,7 @@ const (
 	KindFactorEnrolled     Kind = "factor-enrolled"
 	KindFactorRemoved      Kind = "factor-removed"
 	KindFactorReset        Kind = "factor-reset"
+	KindEnrolmentIssued    Kind = "enrolment-issued" // a ticket to enrol anew, for who was reset or has not answered
 	KindRecoveryCodeUsed   Kind = "recovery-code-used"
 	KindPasswordChanged    Kind = "password-changed"
 	KindSessionsRevoked    Kind = "sessions-revoked"
@@ -120,7 +121,7 @@ var kinds = map[Kind]factRule{
 
 	KindTenantCreated: private, KindTenantClosed: private, KindMemberCreated: private, KindMemberRevoked: private,
 	KindRoleChanged: private, KindTokenCreated: private, KindTokenRevoked: private, KindFactorEnrolled: private,
-	KindFactorRemoved: private, KindFactorReset: private, KindRecoveryCodeUsed: private, KindPasswordChanged: private,
+	KindFactorRemoved: private, KindFactorReset: private, KindEnrolmentIssued: private, KindRecoveryCodeUsed: private, KindPasswordChanged: private,
 	KindSessionsRevoked: private, KindSignInLocked: private, KindCredentialReplayed: private,
 
 	KindVolumeCreated: private, KindVolumeDeleted: private, KindSnapshotTaken: private, KindSnapshotSealed: private,

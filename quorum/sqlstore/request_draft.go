@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"holdfast/internal/sqldb"
@@ -16,7 +17,7 @@ type Draft struct {
 	At   time.Time
 }
 
-// KeepDraft stores a draft within the tenant's bound: quorum.ErrTooMany, quorum.ErrConflict.
+// KeepDraft stores a draft within the bounds of the tenant and of the drafter: quorum.ErrTooMany, quorum.ErrConflict.
 func KeepDraft(ctx context.Context, tx *sqldb.Tx, d Draft) error {
 	if err := lockTenant(ctx, tx, d.Tenant); err != nil {
 		return err
@@ -30,6 +31,12 @@ func KeepDraft(ctx context.Context, tx *sqldb.Tx, d Draft) error {
 	}
 	if n >= quorum.MaxDraftsPerTenant {
 		return quorum.ErrTooMany
+	}
+	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM request_drafts WHERE tenant = $1 AND drafter = $2`, d.Tenant, d.Drafter).Scan(&n); err != nil {
+		return err
+	}
+	if n >= quorum.MaxDraftsPerDrafter {
+		return fmt.Errorf("%w: of one drafter", quorum.ErrTooMany)
 	}
 	added, err := tx.Exec(ctx, `INSERT INTO request_drafts (id, tenant, drafter, body, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
 		d.ID, d.Tenant, d.Drafter, d.Body, sqldb.Micros(d.At))

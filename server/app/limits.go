@@ -30,3 +30,6 @@ const (
 	// is restored and compared again.
 	proofAge = 7 * 24 * time.Hour
 )
+
+// mostPause bounds the pause of a job that fails, where it is not longer by itself.
+const mostPause = 5 * time.Second

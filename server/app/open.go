@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -216,13 +215,10 @@ func (s *service) wire(ctx context.Context, d control.Deps, siteDB *sqldb.DB, c 
 		return fmt.Errorf("blobs: %w", err)
 	}
 	s.opened(blobs.Close)
-	host, err := os.Hostname()
-	if err != nil {
-		host = "host"
-	}
+	owner, proven := life(ctx, c, s.cfg.Dir)
 	s.engine, err = snapshots.New(ctx, snapshots.Config{
 		DB: siteDB, Store: snapshotssql.New(), Blobs: blobs, Site: s.cfg.Site,
-		Owner:    fmt.Sprintf("%s:%d", host, os.Getpid()),
+		Owner:    owner,
 		Identity: s.keys.Primary, Recipients: []string{d.Recipient},
 		Undo: s.undo, Now: c.Now, Log: s.log,
 	})
@@ -230,6 +226,15 @@ func (s *service) wire(ctx context.Context, d control.Deps, siteDB *sqldb.DB, c 
 		return fmt.Errorf("site %s: %w", s.cfg.Site, err)
 	}
 	s.opened(s.engine.Close)
+	if proven {
+		n, err := s.engine.EndFormerLives(ctx)
+		if err != nil {
+			return fmt.Errorf("site %s: %w", s.cfg.Site, err)
+		}
+		if n > 0 {
+			s.log.InfoContext(ctx, "leases of a process that died here were ended", "leases", n)
+		}
+	}
 	sweeper, err := sweep.New(sweep.Config{
 		DB: siteDB, Store: snapshotssql.New(), Blobs: blobs, Writers: s.engine, Storage: sweep.Storage{Dir: s.cfg.BlobDir},
 		Site: s.cfg.Site, Now: c.Now, Logger: s.log,

@@ -40,7 +40,8 @@ func (d duties) list(rdb redis.UniversalClient) []jobs.Job {
 	var out []jobs.Job
 	add := func(name string, every, timeout time.Duration, work func(context.Context) error) {
 		if work != nil {
-			out = append(out, jobs.Job{Name: name, Every: every, Timeout: timeout, Work: work})
+			// What runs every second does so for many: one that fails does not have all of them wait for long.
+			out = append(out, jobs.Job{Name: name, Every: every, Most: max(mostPause, every), Timeout: timeout, Work: work})
 		}
 	}
 	add("tick", time.Second, 10*time.Second, d.Tick)

@@ -203,6 +203,24 @@ func showRequest(w io.Writer, r wire.Request) {
 		fmt.Fprintf(w, "waiting      %s\n", b)
 	}
 	showImpact(w, r.Impact)
+	showChanges(w, r.Changes)
+}
+
+// showChanges prints in what a charter differs from the one before it.
+func showChanges(w io.Writer, changes []wire.CharterChange) {
+	value := func(s string) string {
+		if s == "" {
+			return "nothing"
+		}
+		return plain(s)
+	}
+	for _, x := range changes {
+		note := ""
+		if x.Weakens {
+			note = "  (WEAKENS)"
+		}
+		fmt.Fprintf(w, "changes      %s: from %s to %s%s\n", plain(x.What), value(x.From), value(x.To), note)
+	}
 }
 
 func showImpact(w io.Writer, i *wire.Impact) {
@@ -258,9 +276,6 @@ func (s *shell) holdCommand() *cobra.Command {
 						if h.Volume != "" {
 							on = h.Volume
 						}
-						if h.Snapshot != "" {
-							on = h.Snapshot
-						}
 						row(h.ID, on, plain(h.By.Name), local(h.PlacedAt), plain(h.Reason))
 					}
 				})
@@ -298,16 +313,13 @@ func (s *shell) freezeCommand() *cobra.Command {
 				return err
 			}
 			return s.print(freezes, func(w io.Writer) {
-				table(w, "FREEZE | OF | BY | SINCE | LIFTED | REASON", func(row func(...any)) {
+				table(w, "FREEZE | OF | BY | SINCE | REASON", func(row func(...any)) {
 					for _, f := range freezes {
-						of, lifted := f.Tenant, "-"
+						of := f.Tenant
 						if of == "" {
 							of = "everything"
 						}
-						if f.LiftedAt != nil {
-							lifted = local(*f.LiftedAt)
-						}
-						row(f.ID, of, plain(f.By.Name), local(f.At), lifted, plain(f.Reason))
+						row(f.ID, of, plain(f.By.Name), local(f.At), plain(f.Reason))
 					}
 				})
 			})

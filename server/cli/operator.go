@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"filippo.io/age"
 	"github.com/spf13/cobra"
@@ -41,6 +43,9 @@ func (s *shell) tenantCommand() *cobra.Command {
 	name := create.Flags().String("owner-name", "", "the owner's name")
 	email := create.Flags().String("owner-email", "", "the owner's e-mail address")
 	create.RunE = s.operator(dir, func(ctx context.Context, c *client.Client, args []string) error {
+		if *name == "" || *email == "" {
+			return errors.New(`a tenant begins with its first owner: say --owner-name "Full Name" and --owner-email name@example.org`)
+		}
 		t, err := c.CreateTenant(ctx, wire.CreateTenant{Name: args[0], OwnerName: *name, OwnerEmail: *email})
 		if err != nil {
 			return err
@@ -105,6 +110,11 @@ func (s *shell) clockCommand() *cobra.Command {
 func (s *shell) invitation(w io.Writer, i wire.Invitation) {
 	fmt.Fprintf(w, "Invited %s <%s> as %s (%s).\n", plain(i.Person.Name), plain(i.Person.Email), i.Person.Role, i.Person.ID)
 	fmt.Fprintf(w, "Their invitation, valid once and until %s:\n  %s\n", local(i.ExpiresAt), i.Secret)
+	where := "the console's address"
+	if i.Person.Tenant != "" {
+		where = strings.TrimSuffix(s.base(), "/")
+	}
+	fmt.Fprintf(w, "They answer it at %s/invitation, where they type it in.\n", where)
 }
 
 func (s *shell) charterCommand() *cobra.Command {
@@ -122,7 +132,10 @@ func (s *shell) charterCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return s.print(t, func(w io.Writer) { fmt.Fprint(w, t.Text) })
+		return s.print(t, func(w io.Writer) {
+			fmt.Fprint(w, t.Text)
+			showChanges(s.Err, t.Changes)
+		})
 	})
 	propose := &cobra.Command{
 		Use: "propose FILE", Short: "Ask the approvers for the next charter, whose whole text is in FILE", Args: cobra.ExactArgs(1),

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"holdfast/authz"
@@ -11,6 +12,7 @@ import (
 	quorumsql "holdfast/quorum/sqlstore"
 	"holdfast/quorum/warrant"
 	"holdfast/server/wire"
+	"holdfast/snapshots/site"
 )
 
 // CancelRequest stops a request before anything is hidden.
@@ -59,6 +61,9 @@ func (c *Control) UndoRequest(ctx context.Context, who Caller, request, reason s
 	if err != nil {
 		return wire.Request{}, err
 	}
+	if err := c.undoable(ctx, r); err != nil {
+		return wire.Request{}, err // before a code is spent on it
+	}
 	res := c.requestResource(request, r.State.Tenant, [32]byte{})
 	res.Detail = "restore what " + request + " has hidden"
 	if _, err := c.decideOnce(ctx, who, authz.TombstoneRestore, res, ""); err != nil {
@@ -97,6 +102,24 @@ func (c *Control) UndoRequest(ctx context.Context, who Caller, request, reason s
 		return wire.Request{}, err
 	}
 	return c.Request(ctx, who, request)
+}
+
+// undoable refuses, naming the state, where nothing is hidden that could come back.
+func (c *Control) undoable(ctx context.Context, r quorumsql.Request) error {
+	switch p := r.State.Phase; {
+	case p == quorum.Open || p == quorum.Cooling:
+		return newError(wire.TypeConflict, quorum.ErrPhase, "The request is %s: nothing is hidden yet. Cancel it.", p)
+	case p.Ended() && p != quorum.Restored:
+		return newError(wire.TypeConflict, quorum.ErrPhase, "The request is %s: there is nothing that could be brought back.", p)
+	}
+	at, err := c.Gate.Status(ctx, r.ID())
+	switch {
+	case errors.Is(err, site.ErrUnknownRequest) || err == nil && at.State == site.Cooling:
+		return newError(wire.TypeConflict, quorum.ErrPhase, "The request is %s: nothing is hidden yet. Cancel it.", r.State.Phase)
+	case err == nil && (at.State == site.Erasing || at.State == site.Erased):
+		return newError(wire.TypeConflict, site.ErrTooLate, "It is too late: the grace period is over and the site is erasing.")
+	}
+	return wrap(err)
 }
 
 // recordRestored notes that a site brought hidden copies back. The request's own

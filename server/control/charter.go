@@ -45,9 +45,42 @@ func (c *Control) charterAt(ctx context.Context, who Caller, number uint64) (out
 			Number: int64(ch.Number), Hash: digestText(charter.Hash(signed.Text)), Purpose: string(ch.Purpose),
 			Text: string(signed.Text), InForceAt: since,
 		}
+		if err != nil || ch.Number == 1 {
+			return err
+		}
+		_, before, err := quorumsql.CharterAt(ctx, tx, ch.Number-1)
+		if err == nil {
+			out.Changes = changes(before, ch)
+		}
 		return err
 	})
 	return out, err
+}
+
+// changes are the lines in which two charters differ, as the API shows them.
+func changes(from, to *charter.Charter) (out []wire.CharterChange) {
+	for _, d := range charter.Diff(from, to) {
+		out = append(out, wire.CharterChange{What: d.What, From: d.From, To: d.To, Weakens: d.Weakens})
+	}
+	return out
+}
+
+// proposedChanges are the changes that a change-charter request asks for; none where its
+// proposal cannot be read.
+func (c *Control) proposedChanges(ctx context.Context, tx *sqldb.Tx, request string, s statement.Statement) []wire.CharterChange {
+	g, err := c.proposal(ctx, tx, request)
+	if err != nil {
+		return nil
+	}
+	next, err := charter.Parse([]byte(g.Text))
+	if err != nil {
+		return nil
+	}
+	_, named, err := quorumsql.CharterAt(ctx, tx, s.Charter.Number)
+	if err != nil {
+		return nil
+	}
+	return changes(named, next)
 }
 
 // inForce is the newest charter of the chain: errCharterMissing before genesis.

@@ -313,6 +313,13 @@ func (c *Control) advanceOne(ctx context.Context, request string) error {
 		}
 		receipt, err = c.Gate.Deliver(ctx, text)
 	}
+	if err == nil && receipt.Waiting == "intent" {
+		// What the site has announced just now is in the log. With the next checkpoint it can go on at once.
+		if err := c.SignCheckpoint(ctx); err != nil {
+			return err
+		}
+		receipt, err = c.Gate.Advance(ctx, request)
+	}
 	if err := c.noteWaiting(ctx, request, receipt, err); err != nil {
 		return wrap(err)
 	}
@@ -324,6 +331,9 @@ func (c *Control) advanceOne(ctx context.Context, request string) error {
 // of the job's: the site has raised its own alarm.
 func (c *Control) noteWaiting(ctx context.Context, request string, receipt site.Receipt, err error) error {
 	words := waiting[receipt.Waiting]
+	if receipt.State == site.Erasing {
+		words = "the site is erasing: an undo comes too late, and what is left waits until nothing reads or writes beside it"
+	}
 	if words == "" {
 		c.waits.Delete(request)
 		return err

@@ -88,23 +88,23 @@ func (c *Control) genesis(ctx context.Context, tx *sqldb.Tx, in wire.ProposeGene
 	}
 	primary := charter.Site{
 		Name: c.Site, Role: charter.Primary, Key: [32]byte(c.SiteKey.Public().(ed25519.PublicKey)),
-		Approvals: 2, Teams: 2, TOTP: true,
-		Caps: charter.Caps{RequestCopies: 1000, RequestBytes: 1 << 44, DayCopies: 5000, DayBytes: 1 << 46},
+		Approvals: genesisApprovals, Teams: genesisTeams, TOTP: true,
+		Caps: charter.Caps{RequestCopies: genesisRequestCopies, RequestBytes: genesisRequestBytes, DayCopies: genesisDayCopies, DayBytes: genesisDayBytes},
 	}
 	if ch.Purpose == charter.Demo {
-		// Five people in two teams cannot spare any two and still have both teams.
-		ch.Undo, ch.Quarantine, primary.Teams = 10*time.Minute, 2*time.Second, 1
-		// The grace leaves time for the next one-time code.
-		primary.Cooling, primary.Grace, primary.LastExtra = 10*time.Second, 90*time.Second, 5*time.Second
+		ch.Undo, ch.Quarantine, primary.Teams = demoUndo, demoQuarantine, demoTeams
+		primary.Cooling, primary.Grace, primary.LastExtra = demoCooling, demoGrace, demoLastExtra
 	} else {
-		day := 24 * time.Hour
-		ch.Undo, ch.Quarantine, ch.Stagger, ch.Clocks = 14*day, 7*day, time.Hour, 1
-		primary.Cooling, primary.Grace, primary.LastExtra = 3*day, 7*day, 4*day
+		ch.Undo, ch.Quarantine, ch.Stagger, ch.Clocks = genesisUndo, genesisQuarantine, genesisStagger, genesisClocks
+		primary.Cooling, primary.Grace, primary.LastExtra = genesisCooling, genesisGrace, genesisLastExtra
 	}
 	for name, value := range in.Lines {
 		if err := setLine(ch, &primary, name, value); err != nil {
 			return nil, newError(wire.TypeCharterRefused, err, "The line %q: %v.", name, err)
 		}
+	}
+	if ch.Witnesses > 0 {
+		return nil, newError(wire.TypeCharterRefused, nil, "The line \"witnesses\": this version's programs cosign nothing, and the charter would name no witness: the site would wait for one for ever. Leave it at 0; a later charter can raise it.")
 	}
 	ch.Sites = []charter.Site{primary}
 	for _, a := range in.Approvers {

@@ -222,13 +222,21 @@ func (c *Control) ReissueEnrolment(ctx context.Context, who Caller, personText s
 			if err := c.foundingOwner(ctx, tx, p); err != nil {
 				return err
 			}
-			return c.Accounts.RenewInvitation(ctx, tx, personID, authz.HashTicket(secret), who.ID(), out.ExpiresAt, at)
+			if err := c.Accounts.RenewInvitation(ctx, tx, personID, authz.HashTicket(secret), who.ID(), out.ExpiresAt, at); err != nil {
+				return err
+			}
+			_, err := c.record(ctx, tx, at, c.accountEntry(who, audit.KindEnrolmentIssued, p, map[string]string{"for": "invitation"}))
+			return err
 		}
 		request, err := c.resetBy(ctx, tx, p)
 		if err != nil {
 			return err
 		}
-		return c.Accounts.IssueEnrolment(ctx, tx, personID, authz.HashTicket(secret), request, out.ExpiresAt, at)
+		if err := c.Accounts.IssueEnrolment(ctx, tx, personID, authz.HashTicket(secret), request, out.ExpiresAt, at); err != nil {
+			return err
+		}
+		_, err = c.record(ctx, tx, at, c.accountEntry(who, audit.KindEnrolmentIssued, p, map[string]string{"for": request}))
+		return err
 	})
 	return out, err
 }

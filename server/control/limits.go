@@ -36,7 +36,43 @@ const (
 	// time that a connection waits for its answer, on the slowest engine.
 	MaxRestore = 20_000
 	// outboxLease is how long a job stays with the worker that claimed it.
-	outboxLease = time.Minute
+	// A process that died gives its jobs back after that; a job that is done twice does no harm.
+	outboxLease = 15 * time.Second
 	// pulseTenants bounds how many tenants one look for news names.
 	pulseTenants = 100
+)
+
+const (
+	// pushIdle is how long a push may be idle before it ends by itself.
+	pushIdle = 2 * time.Minute
+	// maxPushesOfCaller, maxPushesOfTenant and maxPushes bound the open pushes of one credential, of one tenant and of a
+	// process.
+	maxPushesOfCaller = 64
+	maxPushesOfTenant = 128
+	maxPushes         = 1024
+)
+
+// The lines of a founding charter that says no others.
+const (
+	genesisApprovals, genesisTeams = 2, 2
+
+	genesisUndo       = 14 * 24 * time.Hour
+	genesisQuarantine = 7 * 24 * time.Hour
+	genesisStagger    = time.Hour
+	genesisClocks     = 1
+	genesisCooling    = 3 * 24 * time.Hour
+	genesisGrace      = 7 * 24 * time.Hour
+	genesisLastExtra  = 4 * 24 * time.Hour
+
+	genesisRequestCopies, genesisRequestBytes = 1000, 1 << 44
+	genesisDayCopies, genesisDayBytes         = 5000, 1 << 46
+
+	// A demonstration is short. Five people in two teams cannot spare any two and still have both teams; the grace leaves
+	// time for the next one-time code.
+	demoTeams      = 1
+	demoUndo       = 10 * time.Minute
+	demoQuarantine = 2 * time.Second
+	demoCooling    = 10 * time.Second
+	demoGrace      = 90 * time.Second
+	demoLastExtra  = 5 * time.Second
 )

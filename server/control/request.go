@@ -195,8 +195,11 @@ func (c *Control) describe(ctx context.Context, tx *sqldb.Tx, r quorumsql.Reques
 		},
 		Votes: []wire.Vote{},
 	}
-	if st.Action == statement.DeleteCopies {
+	switch st.Action {
+	case statement.DeleteCopies:
 		out.Impact = impactOf(s)
+	case statement.ChangeCharter:
+		out.Changes = c.proposedChanges(ctx, tx, r.ID(), s)
 	}
 	for _, v := range st.Votes {
 		out.Votes = append(out.Votes, c.describeVote(ctx, tx, st, v))

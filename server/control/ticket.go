@@ -2,12 +2,14 @@ package control
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"holdfast/authz"
 	"holdfast/authz/apitoken"
 	"holdfast/authz/ticket"
 	"holdfast/internal/id"
+	"holdfast/internal/sqldb"
 	"holdfast/server/wire"
 )
 
@@ -53,8 +55,8 @@ func (c *Control) Ticket(ctx context.Context, who Caller, ref string, in wire.As
 	return wire.Ticket{Ticket: text, ExpiresAt: minted.Expires}, wrap(err)
 }
 
-// AuthenticateData is Authenticate for the data path, which also takes tickets.
-// Nothing but the ticket is asked, so that transfers go on while Redis is gone.
+// AuthenticateData is Authenticate for the data path, which also takes tickets. It
+// asks the ticket and the database, so that transfers go on while Redis is gone.
 func (c *Control) AuthenticateData(ctx context.Context, cred Credentials) (Caller, error) {
 	if cred.Bearer == "" || apitoken.LooksLike(cred.Bearer) || strings.HasPrefix(cred.Bearer, OperatorPrefix) {
 		return c.Authenticate(ctx, cred)
@@ -73,7 +75,43 @@ func (c *Control) AuthenticateData(ctx context.Context, cred Credentials) (Calle
 	if err != nil {
 		return Caller{}, wrap(ticket.ErrInvalid)
 	}
+	if err := c.stillHolds(ctx, t); err != nil {
+		return Caller{}, err
+	}
 	// A principal without a kind is denied everything that is asked of the policy;
 	// only reach looks at the ticket.
 	return Caller{Principal: authz.Principal{Tenant: tenant}, Face: cred.Face, Address: cred.Address, Agent: cred.Agent, grant: &t}, nil
+}
+
+// stillHolds refuses a ticket whose minter is gone: a token that was revoked, an
+// account that was closed or signed out everywhere, a tenant that was closed or
+// locked down since. The end of a single session is not seen here: its tickets end
+// by themselves within ticket.MaxLifetime.
+func (c *Control) stillHolds(ctx context.Context, t ticket.Ticket) error {
+	err := c.DB.Read(ctx, func(tx *sqldb.Tx) error {
+		if tokenID, bad := id.Parse[authz.TokenKind](t.Subject); bad == nil {
+			token, err := c.Accounts.LiveToken(ctx, tx, tokenID, c.now())
+			if err == nil && token.Tenant.String() != t.Tenant {
+				err = authz.ErrNotFound
+			}
+			return err
+		}
+		personID, err := id.Parse[authz.PersonKind](t.Subject)
+		if err != nil {
+			return authz.ErrNotFound
+		}
+		p, err := c.Accounts.Person(ctx, tx, personID)
+		if err != nil {
+			return err
+		}
+		of, err := c.Accounts.Tenant(ctx, tx, p.Tenant)
+		if err == nil && (of.ID.String() != t.Tenant || !p.Admits(of, t.IssuedAt)) {
+			err = authz.ErrNotFound
+		}
+		return err
+	})
+	if errors.Is(err, authz.ErrNotFound) {
+		err = ticket.ErrInvalid
+	}
+	return wrap(err)
 }

@@ -307,7 +307,7 @@ func (p *player) watch() (string, error) {
 		return "", fmt.Errorf("look on: %w", err)
 	}
 	for _, h := range holds {
-		lines = append(lines, fmt.Sprintf("hold %s released %v", h.ID, h.ReleasedAt != nil))
+		lines = append(lines, fmt.Sprintf("hold %s on %s %s", h.ID, h.Tenant, h.Volume))
 	}
 	freezes, err := c.Freezes(ctx)
 	if err != nil {

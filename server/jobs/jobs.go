@@ -29,8 +29,10 @@ type Job struct {
 	Every time.Duration
 	// Timeout bounds one run. Default: DefaultTimeout.
 	Timeout time.Duration
+	// Most bounds the pause after failures. Default: MaxBackoff.
+	Most time.Duration
 	// Work is what is done. An error is logged and the job waits longer, up to
-	// MaxBackoff, until it succeeds again.
+	// Most, until it succeeds again.
 	Work func(context.Context) error
 }
 
@@ -68,6 +70,9 @@ func New(log *slog.Logger, observe Observer, jobs ...Job) (*Runner, error) {
 		}
 		if j.Timeout <= 0 {
 			j.Timeout = DefaultTimeout
+		}
+		if j.Most <= 0 {
+			j.Most = MaxBackoff
 		}
 		r.jobs = append(r.jobs, j)
 		r.kick[j.Name] = make(chan struct{}, 1)
@@ -121,7 +126,7 @@ func (r *Runner) repeat(ctx context.Context, j Job) {
 		} else if ctx.Err() == nil {
 			failures++
 		}
-		timer.Reset(pause(j.Every, failures))
+		timer.Reset(pause(j.Every, j.Most, failures))
 	}
 }
 
@@ -146,11 +151,11 @@ func (r *Runner) once(ctx context.Context, j Job) (err error) {
 
 // pause is how long to wait after a run: Every, doubled for every failure in a
 // row, with a tenth of jitter.
-func pause(every time.Duration, failures int) time.Duration {
+func pause(every, most time.Duration, failures int) time.Duration {
 	d := every
 	for range min(failures, 16) {
-		if d *= 2; d >= MaxBackoff {
-			d = max(MaxBackoff, every)
+		if d *= 2; d >= most {
+			d = max(most, every)
 			break
 		}
 	}

@@ -41,6 +41,7 @@ type Request struct {
 	Votes        []Vote           `json:"votes"`
 	Timer        *Timer           `json:"timer,omitempty"`
 	Blocked      []string         `json:"blocked,omitempty" doc:"why nothing happens now, in words"`
+	Changes      []CharterChange  `json:"changes,omitempty" doc:"change-charter: in what the next charter differs from the one that the statement names"`
 	Confirm      *StepUpChallenge `json:"confirm,omitempty" doc:"drafts: what to prove presence for"`
 }
 
@@ -130,14 +131,12 @@ type PlaceHold struct {
 
 // Hold protects a tenant, volume or snapshot until a quorum releases it.
 type Hold struct {
-	ID         string     `json:"id"`
-	Tenant     string     `json:"tenant"`
-	Volume     string     `json:"volume,omitempty"`
-	Snapshot   string     `json:"snapshot,omitempty"`
-	Reason     string     `json:"reason"`
-	By         Actor      `json:"by"`
-	PlacedAt   time.Time  `json:"placed_at"`
-	ReleasedAt *time.Time `json:"released_at,omitempty"`
+	ID       string    `json:"id"`
+	Tenant   string    `json:"tenant"`
+	Volume   string    `json:"volume,omitempty"`
+	Reason   string    `json:"reason"`
+	By       Actor     `json:"by"`
+	PlacedAt time.Time `json:"placed_at"`
 }
 
 // PlaceFreeze stops everything destructive for a tenant, or everywhere.
@@ -165,6 +164,16 @@ type Charter struct {
 	Purpose   string    `json:"purpose"`
 	Text      string    `json:"text"`
 	InForceAt time.Time `json:"in_force_at"`
+	// Changes are against the charter before.
+	Changes []CharterChange `json:"changes,omitempty" doc:"against the charter before"`
+}
+
+// CharterChange is one line in which two charters differ.
+type CharterChange struct {
+	What    string `json:"what" doc:"the line and field, such as: site primary cooling"`
+	From    string `json:"from,omitempty" doc:"absent: the line is new"`
+	To      string `json:"to,omitempty" doc:"absent: the line is gone"`
+	Weakens bool   `json:"weakens" doc:"fewer or other people, or less time, suffice; when in doubt true"`
 }
 
 // Ceremony is the state of the genesis ceremony.
