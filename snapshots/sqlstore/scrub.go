@@ -113,7 +113,11 @@ func (*Store) Tally(ctx context.Context, tx *sqldb.Tx, pass int64) (t scrub.Tall
 // Quarantine implements scrub.Store; a frame that is there stays as it was found.
 func (*Store) Quarantine(ctx context.Context, tx *sqldb.Tx, tenant string, bad []scrub.Rot, at int64) error {
 	return insert(ctx, tx, `INSERT INTO quarantine (tenant, id, frame_hash, pack, found_at, reason)`, `ON CONFLICT (tenant, id, frame_hash) DO NOTHING`, 6, len(bad), func(i int) []any {
-		return []any{tenant, bad[i].Frame.ID[:], bad[i].Frame.Hash[:], bad[i].Pack, at, bad[i].Reason}
+		pack := ""
+		if !bad[i].Pack.IsZero() { // zero is a frame that is in no pack
+			pack = bad[i].Pack.String()
+		}
+		return []any{tenant, bad[i].Frame.ID[:], bad[i].Frame.Hash[:], pack, at, bad[i].Reason}
 	})
 }
 
@@ -131,8 +135,12 @@ func (*Store) Quarantined(ctx context.Context, tx *sqldb.Tx, tenant string) ([]s
 	rows, err := tx.Query(ctx, rotColumns+`WHERE q.tenant = $1`, tenant)
 	return collect(rows, err, func(r *sql.Rows) (x scrub.Rot, err error) {
 		var id, hash []byte
+		var pack string
 		var at, others int64
-		if err := r.Scan(&id, &hash, &x.Pack, &at, &x.Reason, &others); err != nil {
+		if err := r.Scan(&id, &hash, &pack, &at, &x.Reason, &others); err != nil {
+			return x, err
+		}
+		if err := x.Pack.UnmarshalText([]byte(pack)); err != nil {
 			return x, err
 		}
 		x.FoundAt, x.Healed = sqldb.FromMicros(at), others > 0
