@@ -60,7 +60,14 @@ func (j *judge) times(what, data, step, program, other string, want float64) {
 	if m.CPU > 0 && step != stepErase { // erasing waits, and its processor time is that of the waiting, too
 		text += fmt.Sprintf(", processor time %.2f ×", o.CPU.Seconds()/m.CPU.Seconds())
 	}
-	j.add(what, need, text+")", have, want, true)
+	text += ")"
+	if step == stepErase {
+		text += fmt.Sprintf("; %.1f and %.1f MiB returned", float64(-m.Grown)/float64(mib), float64(-o.Grown)/float64(mib))
+		if 10*-m.Grown < 9*-o.Grown {
+			have, text = 0, text+", which is too little to count" // to be quick with half of it is no merit
+		}
+	}
+	j.add(what, need, text, have, want, true)
 }
 
 // share demands a share of a ceiling.

@@ -46,14 +46,15 @@ func (r *holdfastRepo) erase(ctx context.Context, n int) (u usage, err error) {
 	if err != nil {
 		return u, err
 	}
-	// What the undo window and the reading of finished packs still held is returned by the next turn.
+	// What the undo window and half-finished uploads still held is returned by a later
+	// turn of reclaim: nothing more is coming once a whole turn brought nothing.
 	last, since := all, time.Now()
 	if err := r.until(ctx, maxErase, "returned the space", func() (bool, error) {
 		now, err := r.stored()
-		if now != last {
+		if now < last {
 			last, since = now, time.Now()
 		}
-		return time.Since(since) > 3*time.Second && (last < all-all/16 || time.Since(since) > 90*time.Second), err
+		return time.Since(since) > reclaimTurn, err
 	}); err != nil {
 		return u, err
 	}

@@ -28,6 +28,8 @@ const (
 	maxSettle = 10 * time.Minute
 	// maxErase bounds how long space may take to be returned.
 	maxErase = 10 * time.Minute
+	// reclaimTurn is longer than the pause between two turns of the service's reclaim.
+	reclaimTurn = 75 * time.Second
 	// maxOutput bounds what is kept of a program's output, in bytes.
 	maxOutput = 64 << 10
 	// ticksPerSecond is the unit of /proc/PID/stat (USER_HZ, which Linux never changes).
