@@ -14,7 +14,7 @@ type LifeStore interface {
 
 // EndFormerLives takes away the leases of earlier processes that had this one's owner. Who calls has proof that none of
 // them is alive: they hold up what the sweep has to take, and nobody will renew them. What they uploaded and did not
-// commit was never acknowledged.
+// commit was never acknowledged. It comes before anything is written: the leases of this process have the same owner.
 func (e *Engine) EndFormerLives(ctx context.Context) (n int64, err error) {
 	err = e.c.DB.Write(ctx, func(tx *sqldb.Tx) error {
 		n, err = e.c.Store.EndLeases(ctx, tx, e.c.Owner, e.lease.ID)
