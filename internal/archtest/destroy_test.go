@@ -21,6 +21,8 @@ var mayRemove = map[string]string{
 	"snapshots/stream/untar/untar.go Rename":  "files of that extraction",
 	"quorum/audit/source/export.go Rename":    "publishes the checkpoint of an exported log",
 	"server/client/archive/archive.go Remove": "the name of an option: files missing in a push leave the live tree, which is its users' (I11)",
+	"server/client/push/cache.go Remove":      "its own temporary file on the user's machine",
+	"server/client/push/cache.go Rename":      "publishes that file, which is a cache",
 	"server/client/pull/file.go Unlinkat":     "temporary files of a restore on the user's machine",
 	"server/client/pull/file.go Renameat":     "publishes those files under their names",
 	"server/client/pull/meta.go Unlinkat":     "temporary links of that restore",

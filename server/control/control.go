@@ -22,6 +22,7 @@ import (
 	"holdfast/quorum/audit"
 	"holdfast/quorum/clock"
 	quorumsql "holdfast/quorum/sqlstore"
+	"holdfast/snapshots/scrub"
 )
 
 // Deps is what a Control is made of. server/app opens all of it.
@@ -65,6 +66,8 @@ type Deps struct {
 
 	Data DataPath
 	Gate Gate
+	// Scrubber reads again what the primary site keeps; nil where that is done elsewhere.
+	Scrubber *scrub.Scrubber
 }
 
 // Control has the powers. It is safe for concurrent use.
@@ -72,7 +75,8 @@ type Control struct {
 	Deps
 	// waits is what the site said last of each request that it did not carry out.
 	// It is for people to see and is lost at a restart, until the site is asked again.
-	waits sync.Map
+	waits  sync.Map
+	pushes pushes
 }
 
 // New checks that nothing is missing.

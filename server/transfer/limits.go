@@ -1,6 +1,10 @@
 package transfer
 
-import "time"
+import (
+	"time"
+
+	"holdfast/snapshots"
+)
 
 const (
 	// DefaultIdle is how long a transfer may stand still before it is given up.
@@ -11,4 +15,12 @@ const (
 	maxETags = 64
 	// copyBuffer is how much of a download is written at once.
 	copyBuffer = 256 << 10
+	// maxPullRequest bounds the body of a pull's request; pullBuffer is how many
+	// bytes of small records are written at once.
+	maxPullRequest = 64 << 10
+	pullBuffer     = 128 << 10
+	// maxKnownRequest bounds a question whether chunks are known, maxSegmentRequest
+	// the body of a segment: its data, and a quarter of that for the rest.
+	maxKnownRequest   = 32 * snapshots.KnownBatch
+	maxSegmentRequest = snapshots.SegmentBytes + snapshots.SegmentBytes/4
 )

@@ -13,8 +13,11 @@ var errTarget = errors.New("transfer: no such place")
 type target struct {
 	volume   string // id or name; empty for a snapshot
 	snapshot string
-	kind     string // files, tar, stream
+	kind     string // files, tar, stream, pull, keys, push
 	path     string // of kind files: the path within, byte for byte
+	session  string // of kind push, but for its beginning
+	action   string // of a session: known, or segments
+	segment  int64
 }
 
 // Prefix begins every path of the data path.
@@ -46,7 +49,9 @@ func parseTarget(escaped string) (t target, err error) {
 	switch {
 	case t.kind == "files" && len(parts) > 0:
 		t.path = strings.Join(parts, "/")
-	case (t.kind == "tar" || t.kind == "stream") && len(parts) == 0:
+	case (t.kind == "tar" || t.kind == "stream" || t.kind == "pull" || t.kind == "keys") && len(parts) == 0:
+	case t.kind == "push" && t.snapshot == "":
+		return parsePush(t, parts)
 	default:
 		return t, errTarget
 	}

@@ -73,6 +73,12 @@ func (h *handler) serve(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	if t.kind == "pull" || t.kind == "keys" {
+		return h.reading(c, who, t)
+	}
+	if t.kind == "push" {
+		return h.push(c, who, t)
+	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		if t.kind == "tar" {
