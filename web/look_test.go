@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -127,6 +128,13 @@ func (a *actor) look(t *testing.T, path string) {
 		a.size(t, 1280, scheme)
 		a.axe(t, scheme)
 	}
+	// Text at twice its size, on a small screen.
+	a.size(t, 1280, "light")
+	a.fontSize(t, 32)
+	for _, f := range get(t, a, chromedp.Evaluate[[]string](faults)) {
+		t.Errorf("text at 200 %%: %s", f)
+	}
+	a.fontSize(t, 16)
 	if n := get(t, a, chromedp.Evaluate[int](`performance.getEntriesByType("navigation")[0].encodedBodySize`)); n > maxPage {
 		t.Errorf("the page weighs %d bytes", n)
 	}
@@ -137,6 +145,14 @@ func (a *actor) size(t *testing.T, width int64, scheme string) {
 	t.Helper()
 	a.do(t, chromedp.EmulateViewport(width, 800), chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+		return err
+	}))
+}
+
+func (a *actor) fontSize(t *testing.T, pixels int64) {
+	t.Helper()
+	a.do(t, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, page.SetFontSizes, page.SetFontSizesParams{FontSizes: &page.FontSizes{Standard: pixels, Fixed: pixels}})
 		return err
 	}))
 }
@@ -174,7 +190,7 @@ func (a *actor) keyboard(t *testing.T) {
 			});
 		});
 		document.activeElement.blur();
-		return stops.size;
+		return stops.size + 8 * document.querySelectorAll("input[type=datetime-local]").length; // each has a stop for every part
 	})()`))
 	for range stops + 5 {
 		a.do(t, chromedp.KeyEvent(kb.Tab))
@@ -228,6 +244,8 @@ func (a *actor) axe(t *testing.T, scheme string) {
 	}
 }
 
+var ids = regexp.MustCompile(`([a-z]{3})_[0-9a-z]{26}`)
+
 func (a *actor) picture(t *testing.T, path string, width int64, scheme string) {
 	t.Helper()
 	dir := os.Getenv("HOLDFAST_SCREENSHOTS")
@@ -235,9 +253,8 @@ func (a *actor) picture(t *testing.T, path string, width int64, scheme string) {
 		return
 	}
 	name := strings.Trim(strings.ReplaceAll(a.place(path), "/", "-"), "-")
-	for _, id := range []string{the.volume.ID} {
-		name = strings.ReplaceAll(name, id, "VOLUME")
-	}
+	name = ids.ReplaceAllString(name, "$1") // the same name in every run
+	must(t, os.MkdirAll(dir, 0o700))
 	must(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s.%d.%s.png", name, width, scheme)), get(t, a, chromedp.FullScreenshot(100)), 0o600))
 }
 

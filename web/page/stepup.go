@@ -60,7 +60,8 @@ func (v *Visit) askStepUp(challenge wire.StepUpChallenge) error {
 			kept = append(kept, view.Pair{Name: name, Value: value})
 		}
 	}
-	return v.Show(view.Frame{Title: "Confirm with your second factor"}, func(f view.Frame) templ.Component {
+	danger := strings.HasPrefix(challenge.Text, "holdfast statement v1\naction delete-copies\n")
+	return v.Show(view.Frame{Title: "Confirm with your second factor", Danger: danger}, func(f view.Frame) templ.Component {
 		return view.StepUp(f, challenge, methods, v.c.Request().URL.EscapedPath(), kept)
 	})
 }

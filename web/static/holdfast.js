@@ -19,6 +19,7 @@
   const span = (s) => {
     if (s >= 172800) return `${Math.floor(s / 86400)} days ${Math.floor((s % 86400) / 3600)} h`;
     if (s >= 3600) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+    if (s >= 60 && s % 60 === 0) return `${s / 60} min`;
     if (s >= 60) return `${Math.floor(s / 60)} min ${s % 60} s`;
     return `${s} s`;
   };

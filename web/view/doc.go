@@ -3,4 +3,4 @@
 // request, call a power or decide anything.
 package view
 
-//go:generate go tool templ generate
+//go:generate go tool templ generate -path ../..
