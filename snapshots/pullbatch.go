@@ -295,7 +295,7 @@ func (x *puller) load(b *pullBatch) (again bool, err error) {
 		i = j
 	}
 	if cap(*b.buf) < total {
-		*b.buf = make([]byte, total)
+		*b.buf = make([]byte, max(total, pullBytes+pullBytes/2)) // for the next batches too
 	}
 	room := (*b.buf)[:total]
 	for _, r := range runs {

@@ -8,33 +8,37 @@ import (
 	"os"
 	"strings"
 
+	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
-	"holdfast/internal/durable"
 	"holdfast/server/client"
+	"holdfast/server/client/pull"
 	"holdfast/server/wire"
-	"holdfast/snapshots/stream/untar"
 )
 
 func (s *shell) restoreCommand() *cobra.Command {
 	var at, prefix, into string
-	var exact, owner, foreign, merge bool
+	var exact, merge bool
+	var o pull.Options
 	cmd := &cobra.Command{
-		Use: "restore SNAPSHOT|VOLUME[@TIME] [DIR]", Short: "Bring a snapshot, or any moment of the undo window, back", Args: cobra.RangeArgs(1, 2),
-		Long: "Bring files back into DIR, or with --into into a volume on the server, where no byte is copied.\n\n" +
-			"DIR must be new or empty unless --merge is given; with it files of the same names are replaced. Nothing is ever\n" +
-			"written outside DIR: names with .., absolute names, links that lead out and devices are refused and named.\n" +
-			"TIME is a time (2026-01-31T15:04:05Z, \"2026-01-31 15:04\") or how long ago (15m). A volume of kind stream\n" +
-			"comes back with: holdfast cat SNAPSHOT|VOLUME > FILE",
-		Example: "  holdfast restore snp_… ./back\n  holdfast restore documents@15m ./back\n  holdfast restore documents --at 15m --into documents",
+		Use: "restore SNAPSHOT|VOLUME[@TIME] [DIR|FILE|-]", Short: "Bring a snapshot, or any moment of the undo window, back", Args: cobra.RangeArgs(1, 2),
+		Long: "Bring files back into DIR, a stream into FILE or to standard output (-), or with --into either into a volume on\n" +
+			"the server, where no byte is copied.\n\n" +
+			"DIR must be new or empty unless --merge is given; with it files of the same names are replaced. What comes is\n" +
+			"verified with the tenant's own key, and has a temporary name until it is whole. Interrupt it anywhere, run it again,\n" +
+			"and it goes on. Nothing is ever written outside DIR: names with .., absolute names, links that lead out and devices\n" +
+			"are refused and named. What no longer verifies is named too, and the rest comes back.\n" +
+			"TIME is a time (2026-01-31T15:04:05Z, \"2026-01-31 15:04\") or how long ago (15m).",
+		Example: "  holdfast restore snp_… ./back\n  holdfast restore documents@15m ./back\n  holdfast restore documents --at 15m --into documents\n" +
+			"  holdfast restore dumps ./dumps.sql\n  holdfast restore tank@2h - | zfs receive tank/back",
 	}
 	cmd.Flags().StringVar(&at, "at", "", "a moment of the undo window: a time, or a duration ago")
 	cmd.Flags().StringVar(&prefix, "prefix", "", "only what lies below this path")
 	cmd.Flags().StringVar(&into, "into", "", "restore into this volume, on the server")
 	cmd.Flags().BoolVar(&exact, "exact", false, "with --into: also delete what the restored point does not have")
-	cmd.Flags().BoolVar(&owner, "owner", false, "restore owners as well (needs privileges)")
-	cmd.Flags().BoolVar(&foreign, "foreign-links", false, "make symbolic links that lead out of DIR, as they were; they are not followed")
-	cmd.Flags().BoolVar(&merge, "merge", false, "restore into a directory that is not empty")
+	cmd.Flags().BoolVar(&o.Owner, "owner", os.Geteuid() == 0, "restore owners as well (needs privileges)")
+	cmd.Flags().BoolVar(&o.ForeignLinks, "foreign-links", false, "make symbolic links that lead out of DIR, as they were; they are not followed")
+	cmd.Flags().BoolVar(&merge, "merge", false, "restore into a directory that is not empty, or over a file")
 	cmd.RunE = s.with(func(ctx context.Context, c *client.Client, args []string) error {
 		name := args[0]
 		if volume, moment, ok := strings.Cut(name, "@"); ok {
@@ -55,80 +59,81 @@ func (s *shell) restoreCommand() *cobra.Command {
 		case exact:
 			return fmt.Errorf("%w: --exact goes with --into: a restore never deletes anything of yours", errUsage)
 		case len(args) < 2:
-			return fmt.Errorf("%w: say where to: a directory, or --into VOLUME", errUsage)
+			return fmt.Errorf("%w: say where to: a directory, a file for a stream, or --into VOLUME", errUsage)
 		}
-		root, err := openTarget(args[1], merge)
-		if err != nil {
-			return err
-		}
-		err = s.restoreTo(ctx, c, from, prefix, root, untar.Options{Owner: owner, ForeignLinks: foreign})
-		return errors.Join(err, root.Close())
+		o.Prefix, o.Merge = prefix, merge
+		return s.restoreTo(ctx, c, from, args[1], o)
 	})
 	return cmd
 }
 
-// openTarget makes or opens the directory that a restore writes into.
-func openTarget(dir string, merge bool) (*os.Root, error) {
-	if err := durable.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, err
-	}
-	if merge {
-		return root, nil
-	}
-	d, err := root.Open(".")
-	if err != nil {
-		return nil, errors.Join(err, root.Close())
-	}
-	names, err := d.Readdirnames(1)
-	if err := errors.Join(d.Close()); err != nil {
-		return nil, errors.Join(err, root.Close())
-	}
-	if len(names) > 0 || !errors.Is(err, io.EOF) {
-		return nil, errors.Join(fmt.Errorf("%w: %s is not empty: choose another directory, or --merge", errUsage, plain(dir)), root.Close())
-	}
-	return root, nil
-}
-
-// restored is what a restore into a directory did.
+// restored is what a restore into a directory or a file did.
 type restored struct {
-	Entries int64    `json:"entries"`
-	Bytes   int64    `json:"bytes"`
-	Refused []string `json:"refused,omitempty"`
+	Entries  int64    `json:"entries"`
+	Bytes    int64    `json:"bytes"`
+	Verified int64    `json:"verified_bytes"`
+	Kept     int64    `json:"kept_entries,omitempty"`
+	Refused  []string `json:"refused,omitempty"`
 }
 
-func (s *shell) restoreTo(ctx context.Context, c *client.Client, from client.Source, prefix string, root *os.Root, o untar.Options) error {
-	body, err := c.GetTar(ctx, from, prefix)
+func (s *shell) restoreTo(ctx context.Context, c *client.Client, from client.Source, to string, o pull.Options) error {
+	m, err := pull.Open(ctx, c, from)
 	if err != nil {
 		return err
 	}
 	var r restored
-	refused := 0
-	o.Done = func(_ string, size int64) { r.Entries, r.Bytes = r.Entries+1, r.Bytes+size }
-	o.Refused = func(m untar.MemberError) {
-		if refused++; len(r.Refused) < maxRefused {
-			r.Refused = append(r.Refused, plain(m.Name)+": "+m.Err.Error())
+	o.Refused = func(e pull.EntryError) {
+		if len(r.Refused) < maxRefused {
+			r.Refused = append(r.Refused, plain(e.Path)+": "+e.Err.Error())
 		}
 	}
 	bar := s.progress("Restoring")
-	err = untar.Extract(root, io.TeeReader(body, bar), o)
+	if p, ok := bar.(*progressbar.ProgressBar); ok {
+		o.Progress = func(n int64) { _ = p.Add64(n) } // only the terminal's picture
+		o.Total = p.ChangeMax64
+	}
+	var sum pull.Summary
+	switch {
+	case to == "-":
+		sum, err = m.Copy(ctx, s.Out, o)
+	case m.Kind == pull.KindStream:
+		sum, err = m.File(ctx, to, o)
+	default:
+		sum, err = m.Tree(ctx, to, o)
+	}
 	finish(bar)
-	if err := errors.Join(err, body.Close()); err != nil {
+	r.Entries, r.Bytes, r.Verified, r.Kept = sum.Entries, sum.Bytes, sum.Verified, sum.Kept
+	switch {
+	case errors.Is(err, pull.ErrNotEmpty):
+		return fmt.Errorf("%w: %s: %w: choose another directory, or --merge", errUsage, plain(to), err)
+	case errors.Is(err, pull.ErrExists) && m.Kind == pull.KindStream:
+		return fmt.Errorf("%w: %w: choose another name, or --merge to replace it", errUsage, err)
+	case errors.Is(err, pull.ErrKind):
+		return fmt.Errorf("%w: %w", errUsage, err)
+	case errors.Is(err, pull.ErrDamaged):
 		return fmt.Errorf("the restore is not complete: %w", err)
+	case err != nil:
+		return fmt.Errorf("the restore is not complete, run it again to go on: %w", err)
+	}
+	if to == "-" {
+		if !s.asJSON { // standard output is the stream's
+			fmt.Fprintf(s.Err, "Restored %s, all of it verified.\n", size(r.Bytes))
+		}
+		return nil
 	}
 	if err := s.print(r, func(w io.Writer) {
-		fmt.Fprintf(w, "Restored %d entries, %s.\n", r.Entries, size(r.Bytes))
+		fmt.Fprintf(w, "Restored %d entries, %s; verified %s.\n", r.Entries, size(r.Bytes), size(r.Verified))
+		if r.Kept > 0 {
+			fmt.Fprintf(w, "%d of them had come back before the interruption.\n", r.Kept)
+		}
 		for _, text := range r.Refused {
 			fmt.Fprintf(w, "  refused %s\n", text)
 		}
 	}); err != nil {
 		return err
 	}
-	if refused > 0 {
-		return fmt.Errorf("%d entries were not restored, for they would have left the directory or are devices", refused)
+	if sum.Refused > 0 {
+		return fmt.Errorf("%d entries were not restored as they were; the first %d are named above", sum.Refused, len(r.Refused))
 	}
 	return nil
 }

@@ -1,0 +1,115 @@
+package pull
+
+import (
+	"math/bits"
+	"sync"
+
+	"holdfast/server/wire/record"
+)
+
+// job is a part of a file: a chunk that came (body), one that should be there already (no body), or its end.
+type job struct {
+	f        *file
+	last     bool
+	off      int64
+	id       [32]byte
+	encoding byte
+	n        int
+	body     *buffer
+	out      *piece // of Copy: where the content goes instead
+}
+
+// buffer is room for the body of a record, or for a chunk.
+type buffer struct{ b []byte }
+
+// pools are buffers by their size, from 4 KiB on, each class twice the one before, so that a small body does not keep a
+// large buffer.
+var pools [10]sync.Pool
+
+// take gives a buffer for n bytes, at most record.MaxPlain.
+func take(n int) *buffer {
+	class := max(bits.Len(uint(max(n, 1)-1)), 12) - 12
+	if b, ok := pools[class].Get().(*buffer); ok {
+		return b
+	}
+	return &buffer{make([]byte, 0, 4096<<class)}
+}
+
+// give takes a buffer back.
+func give(b *buffer) {
+	if class := bits.Len(uint(cap(b.b))) - 13; class >= 0 && class < len(pools) {
+		pools[class].Put(b)
+	}
+}
+
+// crew is the goroutines that decompress, verify and write, and the bytes that wait for them.
+type crew struct {
+	jobs chan job
+	wg   sync.WaitGroup
+
+	mu   sync.Mutex
+	cond *sync.Cond
+	used int
+}
+
+func newCrew(workers int) *crew {
+	c := &crew{jobs: make(chan job, 64)}
+	c.cond = sync.NewCond(&c.mu)
+	for range workers {
+		c.wg.Go(c.run)
+	}
+	return c
+}
+
+// work waits until there is room for the job's plain bytes and queues it.
+func (c *crew) work(j job) {
+	c.mu.Lock()
+	for c.used > 0 && c.used+j.n > window {
+		c.cond.Wait()
+	}
+	c.used += j.n
+	c.mu.Unlock()
+	c.jobs <- j
+}
+
+func (c *crew) run() {
+	room := make([]byte, record.MaxPlain)
+	for j := range c.jobs {
+		c.do(&j, room)
+		if j.body != nil {
+			give(j.body)
+		}
+		c.mu.Lock()
+		c.used -= j.n
+		c.mu.Unlock()
+		c.cond.Broadcast()
+	}
+}
+
+func (c *crew) do(j *job, room []byte) {
+	if j.out != nil {
+		j.out.fill(j)
+		return
+	}
+	f := j.f
+	if !j.last {
+		var err error
+		if j.body != nil {
+			err = f.write(j, room)
+		} else {
+			err = f.again(j, room)
+		}
+		if err != nil {
+			f.fail(err)
+		}
+	}
+	if f.pending.Add(-1) == 0 {
+		f.finish()
+	}
+}
+
+// close waits for what is at work. No job may come after it.
+func (c *crew) close() {
+	close(c.jobs)
+	c.wg.Wait()
+}

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package pull
+
+import "errors"
+
+func setXattr(int, string, string) error { return errors.ErrUnsupported }
