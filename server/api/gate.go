@@ -25,6 +25,7 @@ func (a *API) gateRoutes() {
 	a.stopRoutes()
 	a.charterRoutes()
 	a.clockRoutes()
+	a.keeperRoutes()
 	a.retentionRoutes()
 }
 

@@ -225,6 +225,10 @@ func observe(face authz.Face, log *slog.Logger, m *metrics) echo.MiddlewareFunc 
 			start := time.Now()
 			id := requestID()
 			c.Response().Header().Set("X-Request-Id", id)
+			if strings.HasPrefix(c.Request().URL.Path, "/v1/data/") {
+				m.transfers.Add(1)
+				defer m.transfers.Add(-1)
+			}
 			defer func() {
 				p := recover()
 				route, r := c.Path(), c.Request()

@@ -29,6 +29,8 @@ const (
 	// proofAge is how old the newest proof of a copy may become before the copy
 	// is restored and compared again.
 	proofAge = 7 * 24 * time.Hour
+	// scrubSlice bounds one run of the scrub job; the next goes on where it ended.
+	scrubSlice = time.Hour
 )
 
 // mostPause bounds the pause of a job that fails, where it is not longer by itself.

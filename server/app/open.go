@@ -253,6 +253,9 @@ func (s *service) wire(ctx context.Context, d control.Deps, siteDB *sqldb.DB, c 
 		return fmt.Errorf("site %s: %w", s.cfg.Site, err)
 	}
 	d.Data, d.Gate = s.engine, s.site
+	if d.Scrubber, err = s.scrubber(siteDB, blobs, c.Now); err != nil {
+		return err
+	}
 	s.control, err = control.New(d)
 	return err
 }
@@ -343,6 +346,7 @@ func (s *service) duties() duties {
 			_, err := s.control.RepairLog(ctx)
 			return err
 		},
+		Scrub: s.scrub,
 		EndOrphanPacks: func(ctx context.Context) error {
 			_, err := s.engine.EndOrphanPacks(ctx)
 			return err

@@ -25,6 +25,8 @@ type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
 	jobs     *prometheus.HistogramVec
+	// transfers counts the requests of the data path that are under way.
+	transfers atomic.Int64
 }
 
 func newMetrics() *metrics {

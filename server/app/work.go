@@ -33,6 +33,8 @@ type duties struct {
 	RepairLog func(context.Context) error
 	// EndOrphanPacks ends the packs that dead processes left open.
 	EndOrphanPacks func(context.Context) error
+	// Scrub reads again what is stored, at its own pace.
+	Scrub func(context.Context) error
 }
 
 // list makes jobs of the duties.
@@ -54,6 +56,7 @@ func (d duties) list(rdb redis.UniversalClient) []jobs.Job {
 	add("reclaim", time.Minute, time.Hour, withRedis(rdb, d.Reclaim))
 	add("repair-log", time.Hour, time.Hour, d.RepairLog)
 	add("orphan-packs", time.Minute, 10*time.Minute, d.EndOrphanPacks)
+	add("scrub", 5*time.Second, scrubSlice+time.Hour, d.Scrub)
 	return out
 }
 

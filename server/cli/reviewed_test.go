@@ -23,6 +23,9 @@ var reviewed = map[string]string{
 	"demo login": "local", "demo code": "local", "demo approve": "asks", "demo deny": "stops",
 	// A ticket opens no account that has a factor; trusted clocks credit no time.
 	"tenant create": "adds", "staff invite": "adds", "staff reissue": "adds", "clock trust": "runs",
+	// Reading changes no byte; a rebuild makes a new database and never writes over one, and adopting it lets go on what
+	// a quorum decides, with every older warrant spent.
+	"scrub": "reads", "rebuild": "adds", "rebuild adopt": "runs",
 	"login": "local", "logout": "local",
 	// What would keep less is refused by the service: it is a request.
 	"volume retention": "adds",

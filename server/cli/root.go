@@ -84,7 +84,7 @@ func (s *shell) root() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	group("run", s.serveCommand(), s.demoCommand(), s.tenantCommand(), s.staffCommand(), s.clockCommand())
+	group("run", s.serveCommand(), s.demoCommand(), s.tenantCommand(), s.staffCommand(), s.clockCommand(), s.scrubCommand(), s.rebuildCommand())
 	group("data", s.loginCommand(), s.logoutCommand(), s.volumeCommand(), s.pushCommand(), s.listCommand(), s.catCommand(), s.removeCommand(), s.snapshotCommand(), s.restoreCommand(), s.tokenCommand())
 	group("gate", s.requestCommand(), s.holdCommand(), s.freezeCommand(), s.charterCommand())
 	group("proof", s.logCommand(), s.warrantCommand())

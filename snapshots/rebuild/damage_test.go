@@ -239,16 +239,3 @@ func TestT57_StrangeFilesAreLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 }
-
-// BenchmarkRebuild makes the database of 128 MiB in 2,000 files again.
-func BenchmarkRebuild(b *testing.B) {
-	dir := b.TempDir()
-	e := benchEnv(b, dir)
-	b.SetBytes(128 << 20)
-	for b.Loop() {
-		db := sqldbtest.Open(b, sqldbtest.SQLiteDSN(b), sqlstore.Migrations())
-		if _, err := runRebuild(b, e, db); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
