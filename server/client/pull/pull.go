@@ -42,10 +42,8 @@ type Options struct {
 	Progress, Total func(n int64)
 	// Pulls and Workers bound what is in flight. Default: DefaultPulls, and one worker a processor.
 	Pulls, Workers int
-	// Patience is how long to go on while the service cannot be reached. Default: DefaultPatience.
+	// Patience is how long to wait, between tries, for a service that cannot be reached. Default: DefaultPatience.
 	Patience time.Duration
-	// Now is the clock of Patience. Default: time.Now.
-	Now func() time.Time
 }
 
 func (o Options) filled() Options {
@@ -66,9 +64,6 @@ func (o Options) filled() Options {
 	}
 	if o.Patience <= 0 {
 		o.Patience = DefaultPatience
-	}
-	if o.Now == nil {
-		o.Now = time.Now
 	}
 	return o
 }

@@ -314,21 +314,16 @@ func retryable(err error) bool {
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// patience is how long nothing has come.
-type patience struct {
-	since time.Time
-	pause time.Duration
-}
+// patience is how long was waited while nothing came.
+type patience struct{ waited, pause time.Duration }
 
 // wait waits before the next try, or gives up with the reason.
 func (r *restorer) wait(ctx context.Context, p *patience, why error) error {
-	now := r.o.Now()
-	if p.since.IsZero() {
-		p.since, p.pause = now, retryFirst
-	}
-	if now.Sub(p.since) > r.o.Patience {
+	if p.waited > r.o.Patience {
 		return why
 	}
+	p.pause = max(p.pause, retryFirst)
+	p.waited += p.pause
 	t := time.NewTimer(p.pause)
 	defer t.Stop()
 	p.pause = min(2*p.pause, retryMost)
