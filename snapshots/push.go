@@ -93,6 +93,7 @@ func (e *Engine) NewPush(ctx context.Context, tenant string, volume VolumeID) (*
 		return nil, err
 	}
 	v, err := e.Volume(ctx, tenant, volume)
+	s.compression = v.Compression
 	if err == nil && !v.DeletedAt.IsZero() {
 		err = ErrNotFound
 	}
@@ -208,6 +209,7 @@ func (p *Push) begin(ctx context.Context) (*Segment, error) {
 		if err != nil {
 			return nil, err
 		}
+		s.compression = p.v.Compression
 		go p.s.close()
 		p.s = s
 		clear(p.resolved)

@@ -108,6 +108,7 @@ func (e *Engine) Put(ctx context.Context, r PutRequest, body io.Reader) (Version
 }
 
 func (e *Engine) ingest(ctx context.Context, s *session, v Volume, body io.Reader) (stream.Content, error) {
+	s.compression = v.Compression
 	table, err := s.key.Table(v.Profile)
 	if err != nil {
 		return stream.Content{}, err

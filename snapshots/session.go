@@ -21,6 +21,8 @@ type session struct {
 	key  *key.Tenant
 	room int64 // bytes that the quota leaves, when the session began
 	free bool  // no quota holds: see op.free
+	// compression is what new chunks try; that of the volume, which who opens the session sets.
+	compression frame.Compression
 
 	mu       sync.Mutex
 	frames   map[ChunkKey]Frame
@@ -38,7 +40,7 @@ func (e *Engine) session(ctx context.Context, tenant string) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{w: w, hold: h, key: w.ring.get().Current(), frames: map[ChunkKey]Frame{}}
+	s := &session{w: w, hold: h, key: w.ring.get().Current(), compression: frame.CompressionZstd, frames: map[ChunkKey]Frame{}}
 	if err := e.read(ctx, func(tx *sqldb.Tx) error {
 		t, err := e.c.Store.Tenant(ctx, tx, tenant)
 		s.room = t.QuotaBytes - t.StoredBytes
@@ -67,7 +69,7 @@ func (s *session) Chunk(ctx context.Context, data []byte) (node.Child, error) {
 		err = s.afford()
 		buf := sealBuffers.Get().(*[]byte)
 		if err == nil {
-			*buf, err = frame.Seal((*buf)[:0], s.key, id, chunk.KindData, data)
+			*buf, err = frame.SealWith((*buf)[:0], s.key, id, chunk.KindData, data, s.compression)
 		}
 		l.end()
 		if err == nil {

@@ -164,6 +164,7 @@ func (e *Engine) PutTar(ctx context.Context, r PutTarRequest, body io.Reader) (T
 		return sum, err
 	}
 	defer s.close()
+	s.compression = v.Compression
 	table, err := s.key.Table(v.Profile)
 	if err != nil {
 		return sum, err

@@ -33,6 +33,8 @@ type Volume struct {
 	Name    string
 	Kind    Kind
 	Profile chunk.Profile
+	// Compression is what its uploads try. A volume that was rebuilt from packs, which do not say, has the default.
+	Compression frame.Compression
 	// Head is the sequence number of the newest commit, HeadAt its time.
 	Head   int64
 	HeadAt time.Time

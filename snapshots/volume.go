@@ -8,15 +8,18 @@ import (
 	"holdfast/internal/id"
 	"holdfast/internal/sqldb"
 	"holdfast/snapshots/chunk"
+	"holdfast/snapshots/frame"
 )
 
-// NewVolume is what a volume is made of. The zero Profile is the default of the kind.
+// NewVolume is what a volume is made of. The zero Profile is the default of the kind, the zero Compression zstd.
 type NewVolume struct {
 	Tenant  string
 	Name    string
 	Kind    Kind
 	Profile chunk.Profile
-	By      string
+	// Compression is what uploads try.
+	Compression frame.Compression
+	By          string
 }
 
 // CreateVolume makes a volume; a live one of the name is ErrExists.
@@ -36,12 +39,18 @@ func (e *Engine) CreateVolume(ctx context.Context, n NewVolume) (Volume, error) 
 	if !n.Profile.Valid() {
 		return Volume{}, fmt.Errorf("%w: chunk profile", ErrKind)
 	}
+	if n.Compression == 0 {
+		n.Compression = frame.CompressionZstd
+	}
+	if !n.Compression.Valid() {
+		return Volume{}, fmt.Errorf("%w: compression", ErrKind)
+	}
 	w, err := e.writer(ctx, n.Tenant)
 	if err != nil {
 		return Volume{}, err
 	}
 	now := sqldb.FromMicros(sqldb.Micros(e.c.Now()))
-	v := Volume{ID: id.New[volumeKind](now), Tenant: n.Tenant, Name: n.Name, Kind: n.Kind, Profile: n.Profile, CreatedAt: now, CreatedBy: n.By}
+	v := Volume{ID: id.New[volumeKind](now), Tenant: n.Tenant, Name: n.Name, Kind: n.Kind, Profile: n.Profile, Compression: n.Compression, CreatedAt: now, CreatedBy: n.By}
 	if err := w.submit(ctx, &op{volume: v.ID, create: &v, muts: []Mutation{{Op: OpCreate, Name: n.Name, Kind: n.Kind, Profile: n.Profile, By: n.By}}}); err != nil {
 		return Volume{}, err
 	}

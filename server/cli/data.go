@@ -16,11 +16,11 @@ import (
 
 func (s *shell) volumeCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "volume", Short: "Make, list and delete volumes"}
-	var kind, profile string
+	var kind, profile, compression string
 	create := &cobra.Command{
 		Use: "create NAME", Short: "Make a volume", Args: cobra.ExactArgs(1),
 		RunE: s.with(func(ctx context.Context, c *client.Client, args []string) error {
-			v, err := c.CreateVolume(ctx, wire.CreateVolume{Name: args[0], Kind: kind, Profile: profile})
+			v, err := c.CreateVolume(ctx, wire.CreateVolume{Name: args[0], Kind: kind, Profile: profile, Compression: compression})
 			if err != nil {
 				return err
 			}
@@ -29,6 +29,7 @@ func (s *shell) volumeCommand() *cobra.Command {
 	}
 	create.Flags().StringVar(&kind, "kind", "files", "files (a tree) or stream (a disk image, zfs send, pg_dump)")
 	create.Flags().StringVar(&profile, "profile", "", "chunk profile (default: what suits the kind)")
+	create.Flags().StringVar(&compression, "compression", "zstd", "what uploads try: zstd, s2 (faster, larger) or none")
 	list := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List volumes", Args: cobra.NoArgs,
 		RunE: s.with(func(ctx context.Context, c *client.Client, _ []string) error {

@@ -10,6 +10,7 @@ import (
 	"holdfast/server/wire"
 	"holdfast/snapshots"
 	"holdfast/snapshots/chunk"
+	"holdfast/snapshots/frame"
 )
 
 // volumeBody is the private body of a volume's leaves.
@@ -96,6 +97,12 @@ func (c *Control) CreateVolume(ctx context.Context, who Caller, in wire.CreateVo
 		n.Profile = p
 	case n.Kind == snapshots.Stream:
 		n.Profile = chunk.ProfileDisk
+	}
+	if in.Compression != "" {
+		var err error
+		if n.Compression, err = frame.ParseCompression(in.Compression); err != nil {
+			return wire.Volume{}, newError(wire.TypeInvalid, err, "A volume's compression is zstd, s2 or none.")
+		}
 	}
 	if err := c.tenantKeys(ctx, n.Tenant); err != nil {
 		return wire.Volume{}, err
@@ -196,7 +203,7 @@ func showVolume(v snapshots.Volume, undo time.Time) wire.Volume {
 		undo = v.CreatedAt
 	}
 	out := wire.Volume{
-		ID: v.ID.String(), Tenant: v.Tenant, Name: v.Name, Kind: string(v.Kind), Profile: v.Profile.String(), CreatedAt: v.CreatedAt,
+		ID: v.ID.String(), Tenant: v.Tenant, Name: v.Name, Kind: string(v.Kind), Profile: v.Profile.String(), Compression: v.Compression.String(), CreatedAt: v.CreatedAt,
 		Deleted: !v.DeletedAt.IsZero(), Head: v.Head, Files: v.LiveFiles, Bytes: v.LiveBytes, UndoFrom: undo,
 	}
 	if out.Deleted {

@@ -7,22 +7,26 @@ type CreateVolume struct {
 	Name    string `json:"name" minLength:"1" maxLength:"200"`
 	Kind    string `json:"kind" enum:"files,stream"`
 	Profile string `json:"profile,omitempty" doc:"chunk profile; empty picks the kind's default"`
+	// Compression is zstd where it is empty.
+	Compression string `json:"compression,omitempty" enum:"zstd,s2,none" doc:"what uploads try: zstd (default), s2 (faster, larger) or none"`
 }
 
 // Volume is a named set of primary data.
 type Volume struct {
-	ID        string     `json:"id"`
-	Tenant    string     `json:"tenant"`
-	Name      string     `json:"name"`
-	Kind      string     `json:"kind"`
-	Profile   string     `json:"profile"`
-	CreatedAt time.Time  `json:"created_at"`
-	Deleted   bool       `json:"deleted"`
-	DeletedAt *time.Time `json:"deleted_at,omitempty"`
-	Head      int64      `json:"head" doc:"sequence number of the last commit"`
-	Files     int64      `json:"files"`
-	Bytes     int64      `json:"bytes"`
-	UndoFrom  time.Time  `json:"undo_from" doc:"every moment since then can be restored"`
+	ID      string `json:"id"`
+	Tenant  string `json:"tenant"`
+	Name    string `json:"name"`
+	Kind    string `json:"kind"`
+	Profile string `json:"profile"`
+	// Compression is what uploads try.
+	Compression string     `json:"compression" doc:"what uploads try: zstd, s2 or none"`
+	CreatedAt   time.Time  `json:"created_at"`
+	Deleted     bool       `json:"deleted"`
+	DeletedAt   *time.Time `json:"deleted_at,omitempty"`
+	Head        int64      `json:"head" doc:"sequence number of the last commit"`
+	Files       int64      `json:"files"`
+	Bytes       int64      `json:"bytes"`
+	UndoFrom    time.Time  `json:"undo_from" doc:"every moment since then can be restored"`
 }
 
 // Entry is one path of a volume or snapshot. Path is UTF-8 where the stored

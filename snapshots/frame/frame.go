@@ -59,6 +59,7 @@ const (
 
 	compressNone = 1
 	compressZstd = 2
+	compressS2   = 3 // one S2 block
 
 	saltSize   = 32
 	tagSize    = 16
@@ -100,6 +101,14 @@ func associated(header []byte, kind chunk.Kind, id chunk.ID, tenant string) []by
 // the frame, and not computed again here, for ingest has just computed it; a wrong one makes a frame that Open refuses.
 // plaintext and dst must not overlap.
 func Seal(dst []byte, k *key.Tenant, id chunk.ID, kind chunk.Kind, plaintext []byte) ([]byte, error) {
+	return SealWith(dst, k, id, kind, plaintext, CompressionZstd)
+}
+
+// SealWith is Seal with a compression of the caller's choice.
+func SealWith(dst []byte, k *key.Tenant, id chunk.ID, kind chunk.Kind, plaintext []byte, c Compression) ([]byte, error) {
+	if !c.Valid() {
+		return nil, fmt.Errorf("%w: %s", ErrFormat, c)
+	}
 	if len(plaintext) > MaxPlaintext {
 		return nil, fmt.Errorf("%w: %d bytes", ErrSize, len(plaintext))
 	}
@@ -116,16 +125,11 @@ func Seal(dst []byte, k *key.Tenant, id chunk.ID, kind chunk.Kind, plaintext []b
 	_, _ = rand.Read(header[8:]) // never fails
 
 	body := start + headerSize + innerSize
-	method := byte(compressNone)
-	if pays(plaintext) {
-		if out := encoder().EncodeAll(plaintext, dst[:body:cap(dst)]); len(out)-body < len(plaintext)-len(plaintext)/32 {
-			dst, method = out, compressZstd
-			header = dst[start : start+headerSize]
-		}
-	}
+	dst, method := compress(c, dst[:body:cap(dst)], plaintext)
 	if method == compressNone {
 		dst = append(dst[:body], plaintext...)
 	}
+	header = dst[start : start+headerSize] // dst may have grown elsewhere
 	stored := len(dst) - body
 	inner := dst[start+headerSize : body]
 	inner[0], inner[1], inner[2], inner[3] = method, 0, 0, 0
@@ -260,6 +264,8 @@ func inflate(dst, text []byte, max int) ([]byte, error) {
 		return append(dst, body...), nil
 	case compressZstd:
 		return decompress(dst, body, size)
+	case compressS2:
+		return decompressS2(dst, body, size)
 	}
 	return nil, fmt.Errorf("%w: compression", ErrFormat)
 }

@@ -7,10 +7,11 @@ import (
 	"holdfast/internal/sqldb"
 	"holdfast/snapshots"
 	"holdfast/snapshots/chunk"
+	"holdfast/snapshots/frame"
 )
 
 const volumeColumns = `SELECT id, tenant, name, kind, profile, head, head_at, journal_number, journal_tip, live_files, live_bytes,
-	created_at, created_by, deleted_at FROM volumes `
+	created_at, created_by, deleted_at, compression FROM volumes `
 
 func deletedAt(v snapshots.Volume) int64 {
 	if v.DeletedAt.IsZero() {
@@ -20,14 +21,17 @@ func deletedAt(v snapshots.Volume) int64 {
 }
 
 func scanVolume(r scanner) (v snapshots.Volume, err error) {
-	var profile string
+	var profile, compression string
 	var headAt, created, deleted int64
 	var tip []byte
 	if err := r.Scan(&v.ID, &v.Tenant, &v.Name, &v.Kind, &profile, &v.Head, &headAt, &v.JournalNumber, &tip,
-		&v.LiveFiles, &v.LiveBytes, &created, &v.CreatedBy, &deleted); err != nil {
+		&v.LiveFiles, &v.LiveBytes, &created, &v.CreatedBy, &deleted, &compression); err != nil {
 		return v, notFound(err)
 	}
 	if v.Profile, err = chunk.ParseProfile(profile); err != nil {
+		return v, err
+	}
+	if v.Compression, err = frame.ParseCompression(compression); err != nil {
 		return v, err
 	}
 	v.HeadAt, v.CreatedAt = sqldb.FromMicros(headAt), sqldb.FromMicros(created)
@@ -40,10 +44,13 @@ func scanVolume(r scanner) (v snapshots.Volume, err error) {
 
 // InsertVolume implements snapshots.VolumeStore; a live volume of the same name is ErrExists.
 func (*Store) InsertVolume(ctx context.Context, tx *sqldb.Tx, v snapshots.Volume) error {
+	if v.Compression == 0 { // packs do not say
+		v.Compression = frame.CompressionZstd
+	}
 	_, err := tx.Exec(ctx, `INSERT INTO volumes (id, tenant, name, kind, profile, head, head_at, journal_number, journal_tip,
-		live_files, live_bytes, created_at, created_by, deleted_at) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)`,
+		live_files, live_bytes, created_at, created_by, deleted_at, compression) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15)`,
 		v.ID, v.Tenant, v.Name, string(v.Kind), v.Profile.String(), v.Head, sqldb.Micros(v.HeadAt), v.JournalNumber, v.JournalTip[:],
-		v.LiveFiles, v.LiveBytes, sqldb.Micros(v.CreatedAt), v.CreatedBy, deletedAt(v))
+		v.LiveFiles, v.LiveBytes, sqldb.Micros(v.CreatedAt), v.CreatedBy, deletedAt(v), v.Compression.String())
 	if err != nil && sqldb.IsUnique(err) {
 		return snapshots.ErrExists
 	}
