@@ -45,6 +45,8 @@ const (
 const (
 	// pushIdle is how long a push may be idle before it ends by itself.
 	pushIdle = 2 * time.Minute
+	// pushTurn is how long a segment waits for those before it.
+	pushTurn = time.Minute
 	// maxPushesOfCaller, maxPushesOfTenant and maxPushes bound the open pushes of one credential, of one tenant and of a
 	// process.
 	maxPushesOfCaller = 64
@@ -75,4 +77,20 @@ const (
 	demoCooling    = 10 * time.Second
 	demoGrace      = 90 * time.Second
 	demoLastExtra  = 5 * time.Second
+)
+
+// What a brief gathers.
+const (
+	// briefReach is how far back changes to accounts are shown, signalReach how far back they count as worth a call.
+	briefReach  = 30 * 24 * time.Hour
+	signalReach = 7 * 24 * time.Hour
+	// maxBriefAccounts, maxBriefChanges, maxBriefVolumes and maxBriefPoints (snapshots of a volume) bound it.
+	maxBriefAccounts = 200
+	maxBriefChanges  = 40
+	maxBriefVolumes  = 10
+	maxBriefPoints   = 120
+	// maxAgent bounds what is kept of how a browser calls itself (bytes).
+	maxAgent = 200
+	// maxAlarms is how many of the newest alarms a site shows.
+	maxAlarms = 20
 )

@@ -168,7 +168,9 @@ func (c *Control) PushSegment(ctx context.Context, who Caller, ref, session stri
 		return out, err
 	}
 	defer done()
-	g, err := p.Begin(ctx, n)
+	soon, cancel := context.WithTimeout(ctx, pushTurn)
+	g, err := p.Begin(soon, n)
+	cancel()
 	if err != nil {
 		return out, wrap(err)
 	}

@@ -377,6 +377,7 @@ type cutter struct {
 	bytes atomic.Int64
 	down  atomic.Bool
 	wg    sync.WaitGroup
+	over  chan struct{}
 }
 
 func newCutter(t *testing.T, to string) *cutter {
@@ -384,7 +385,7 @@ func newCutter(t *testing.T, to string) *cutter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cutter{Listener: l, to: strings.TrimPrefix(to, "http://")}
+	c := &cutter{Listener: l, to: strings.TrimPrefix(to, "http://"), over: make(chan struct{})}
 	c.wg.Go(func() {
 		for {
 			conn, err := l.Accept()
@@ -394,7 +395,7 @@ func newCutter(t *testing.T, to string) *cutter {
 			c.wg.Go(func() { c.pipe(conn) })
 		}
 	})
-	t.Cleanup(func() { l.Close(); c.wg.Wait() })
+	t.Cleanup(func() { l.Close(); close(c.over); c.wg.Wait() })
 	return c
 }
 
@@ -410,6 +411,15 @@ func (c *cutter) pipe(in net.Conn) {
 		return
 	}
 	defer out.Close()
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		select {
+		case <-c.over: // connections that are kept for later
+			in.Close()
+		case <-ended:
+		}
+	}()
 	go func() { _, _ = io.Copy(in, out); in.Close(); out.Close() }()
 	buf := make([]byte, 64<<10)
 	for {

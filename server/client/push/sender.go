@@ -30,6 +30,7 @@ type sender struct {
 type flight struct {
 	*segment
 	sent   bool // at least once, or is being
+	cancel context.CancelFunc
 	answer *wire.PushedSegment
 	err    error
 }
@@ -60,10 +61,14 @@ func (x *sender) run(ctx context.Context) error {
 				x.settle()
 				continue
 			}
+			// Those behind it wait at the service for this one: they are called back. Those before it are on
+			// their way to an answer, or will fail by themselves.
 			err := f.err
+			x.callBack(f.n)
 			for ; x.running > 0; x.running-- {
 				if g := <-x.results; g.err != nil && g.n < f.n {
 					f, err = g, g.err // the first to fail knows why
+					x.callBack(f.n)
 				}
 			}
 			x.settle()
@@ -87,13 +92,24 @@ func (x *sender) send(ctx context.Context, f *flight) {
 	x.running++
 	x.res.Sent += int64(len(f.buf))
 	session := x.s.current().Session
+	ctx, f.cancel = context.WithCancel(ctx)
 	go func() {
+		defer f.cancel()
 		a, err := x.s.c.PushSegment(ctx, x.s.volume, session, f.n, f.buf)
 		if f.err = err; err == nil {
 			f.answer = &a
 		}
 		x.results <- f
 	}()
+}
+
+// callBack ends the sending of what comes behind n.
+func (x *sender) callBack(n int64) {
+	for _, f := range x.queue {
+		if f.n > n && f.cancel != nil {
+			f.cancel()
+		}
+	}
 }
 
 // settle takes what is acknowledged off the queue.
