@@ -31,6 +31,8 @@ var dataRoutes = []operation{
 	{method: "GET", path: "/v1/data/{volume}/stream"}, {method: "PUT", path: "/v1/data/{volume}/stream", body: "x"},
 	{method: "GET", path: "/v1/data/snapshots/{snapshot}/tar"}, {method: "GET", path: "/v1/data/snapshots/{snapshot}/files/x"},
 	{method: "DELETE", path: "/v1/data/snapshots/{snapshot}/files/x"}, {method: "PUT", path: "/v1/data/snapshots/{snapshot}/tar", body: "x"},
+	{method: "POST", path: "/v1/data/{volume}/pull", body: "{}"}, {method: "GET", path: "/v1/data/{volume}/keys"},
+	{method: "POST", path: "/v1/data/snapshots/{snapshot}/pull", body: "{}"}, {method: "GET", path: "/v1/data/snapshots/{snapshot}/keys"},
 	{method: "DELETE", path: "/v1/data/snapshots/{snapshot}"}, {method: "DELETE", path: "/v1/data/{volume}"},
 }
 
