@@ -108,13 +108,13 @@ func (c *Chunker) fill() {
 	if c.buf == nil {
 		c.buf = getBuffer(need)
 	}
-	if c.start > 0 {
+	if c.start+need > len(c.buf) { // only then: a slow source would have the same bytes moved for every piece
 		copy(c.buf, c.buf[c.start:c.end])
 		c.end -= c.start
 		c.start = 0
 	}
 	empty := 0
-	for c.end < need && c.err == nil {
+	for c.end-c.start < need && c.err == nil {
 		n, err := c.src.Read(c.buf[c.end:])
 		c.end += n
 		c.err = err
