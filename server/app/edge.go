@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -135,19 +136,45 @@ func canonical(origin string) string {
 }
 
 // deadlines bounds every call outside the data path, whose handlers move their
-// deadlines as bytes flow.
+// deadlines as bytes flow. The one for reading ends with the body: net/http goes
+// on reading to notice a client that hangs up, and would take a deadline that
+// passes then for one, and break off a call that is merely long.
 func deadlines(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if !strings.HasPrefix(c.Request().URL.Path, "/v1/data/") {
-			rc, now := http.NewResponseController(c.Response()), time.Now()
-			// A writer that knows no deadlines, as in tests, has nothing to bound.
-			if err := errors.Join(rc.SetReadDeadline(now.Add(callRead)), rc.SetWriteDeadline(now.Add(callWrite))); err != nil && !errors.Is(err, http.ErrNotSupported) {
-				return err
-			}
+		r := c.Request()
+		if strings.HasPrefix(r.URL.Path, "/v1/data/") {
+			return next(c)
+		}
+		rc, now := http.NewResponseController(c.Response()), time.Now()
+		// A writer that knows no deadlines, as in tests, has nothing to bound.
+		if err := errors.Join(rc.SetReadDeadline(now.Add(callRead)), rc.SetWriteDeadline(now.Add(callWrite))); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return err
+		}
+		body := &boundBody{ReadCloser: r.Body, rc: rc}
+		if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
+			body.over()
+		} else {
+			r.Body = body
 		}
 		return next(c)
 	}
 }
+
+// boundBody is a body whose end lifts the deadline for reading.
+type boundBody struct {
+	io.ReadCloser
+	rc *http.ResponseController
+}
+
+func (b *boundBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		b.over()
+	}
+	return n, err
+}
+
+func (b *boundBody) over() { _ = b.rc.SetReadDeadline(time.Time{}) } // it could be set, or there is none
 
 // contain turns a panic into an internal problem and a log entry.
 func contain(log *slog.Logger) echo.MiddlewareFunc {

@@ -1,8 +1,14 @@
 package app_test
 
 import (
+	"io"
+	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
 
 	"holdfast/server/app"
 )
@@ -65,5 +71,38 @@ func TestMetricsAreForThisMachineOnly(t *testing.T) {
 		if got := app.FromHere(r); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
+	}
+}
+
+// conn is an answer whose connection's deadline for reading can be seen.
+type conn struct {
+	*httptest.ResponseRecorder
+	read time.Time
+}
+
+func (c *conn) SetReadDeadline(t time.Time) error { c.read = t; return nil }
+func (c *conn) SetWriteDeadline(time.Time) error  { return nil }
+
+// While a body is awaited there is a deadline; a call whose body is whole takes as long as it takes.
+func TestADeadlineForReadingEndsWithTheBody(t *testing.T) {
+	for name, body := range map[string]io.Reader{"no body": nil, "a body": strings.NewReader("{}"), "a body of unknown length": io.MultiReader(strings.NewReader("{}"))} {
+		t.Run(name, func(t *testing.T) {
+			w := &conn{ResponseRecorder: httptest.NewRecorder()}
+			err := app.Deadlines(func(c echo.Context) error {
+				if body != nil && w.read.IsZero() {
+					t.Error("a body may take for ever")
+				}
+				if _, err := io.Copy(io.Discard, c.Request().Body); err != nil {
+					return err
+				}
+				if !w.read.IsZero() {
+					t.Error("the call is broken off at", w.read)
+				}
+				return nil
+			})(echo.New().NewContext(httptest.NewRequest(http.MethodPost, "/v1/volumes/x/restore", body), w))
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }

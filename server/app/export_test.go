@@ -10,3 +10,6 @@ func Canonical(origin string) string { return canonical(origin) }
 
 // FromHere tells which requests may read the metrics.
 func FromHere(r *http.Request) bool { return fromHere(r) }
+
+// Deadlines bounds the calls outside the data path.
+var Deadlines = deadlines
