@@ -195,6 +195,13 @@ func (s State) admits(m Method) error {
 	return ErrMethod
 }
 
+// Refusal says why a decision of a person, by a passkey that the charter names, would be refused at a time; nil if it
+// would be taken. It judges no proof.
+func (s State) Refusal(person string, d Decision, at time.Time) error {
+	tried := s.clone()
+	return tried.vote(VoteCast{Person: person, Decision: d, Digest: s.Digest, Method: Passkey, Key: "refusal:" + person, At: at})
+}
+
 // touched says whether any site has hidden or destroyed something.
 func (s State) touched() bool {
 	for _, p := range s.Sites {

@@ -74,6 +74,11 @@ func OfTenantBefore(ctx context.Context, tx *sqldb.Tx, tenant string, before int
 	return entries(ctx, tx, n, entryColumns+` WHERE tenant = $1 AND leaf_index < $2 ORDER BY leaf_index DESC`, tenant, before)
 }
 
+// LatestOfKind is the newest entries of one kind, newest first.
+func LatestOfKind(ctx context.Context, tx *sqldb.Tx, kind audit.Kind, n int) ([]LogEntry, error) {
+	return entries(ctx, tx, n, entryColumns+` WHERE kind = $1 ORDER BY leaf_index DESC`, string(kind))
+}
+
 func entries(ctx context.Context, tx *sqldb.Tx, n int, q string, args ...any) ([]LogEntry, error) {
 	n = min(n, MaxLogPage)
 	if n < 1 {

@@ -41,6 +41,7 @@ func Mount(e *echo.Echo, c *control.Control, face authz.Face, version string) *A
 	a.peopleRoutes()
 	a.dataRoutes()
 	a.gateRoutes()
+	a.consoleRoutes()
 	a.logRoutes()
 	return a
 }

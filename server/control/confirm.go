@@ -107,6 +107,9 @@ func (c *Control) open(ctx context.Context, tx *sqldb.Tx, who Caller, s statemen
 	if err != nil {
 		return err
 	}
+	if err := keepOrigin(ctx, tx, who, s.Request, at); err != nil {
+		return err
+	}
 	if s.Action == statement.ChangeCharter {
 		if err := c.keepProposal(ctx, tx, s.Request, genesis{Text: d.Ask.Charter, Proofs: map[string][]byte{}}); err != nil {
 			return err

@@ -49,7 +49,10 @@ func (c *Control) Request(ctx context.Context, who Caller, request string) (out 
 	if err := c.decide(who, authz.RequestView, c.requestResource(request, d.Tenant, [32]byte{}), ""); err != nil {
 		return out, err
 	}
-	return c.describeDraft(who, request, d)
+	if out, err = c.describeDraft(who, request, d); err == nil && d.Ask.Charter != "" {
+		out.Changes, err = c.CompareCharter(ctx, who, d.Ask.Charter)
+	}
+	return out, err
 }
 
 // ask adds what the site says of a request that lives: how many bytes a deletion
