@@ -80,11 +80,12 @@ func showRequest(v *Visit) error {
 	}
 	staff := v.Who.Principal.Staff
 	acts := staff == authz.StaffApprover || v.Who.Principal.Role == authz.RoleOwner || v.Who.Principal.Role == authz.RoleOperator
+	stops := acts || v.Who.Principal.Role != 0 // any member, whatever their role (I5)
 	can := view.Can{
 		Vote:    staff == authz.StaffApprover && v.site.votes && mine == nil && (r.State == "open" || r.State == "cooling"),
 		Confirm: r.State == "draft" && acts,
-		Stop:    r.State != "draft" && acts && view.Stoppable(r.State),
-		Undo:    r.State == "tombstoned" && acts,
+		Stop:    r.State != "draft" && stops && view.Stoppable(r.State),
+		Undo:    r.State == "tombstoned" && stops,
 	}
 	return v.Show(view.Frame{Title: view.Words(r.Action), Here: "/requests"}, func(f view.Frame) templ.Component {
 		return view.Request(f, r, can, mine, v.Who.ID())

@@ -61,9 +61,9 @@ func wrongs(under []wire.Request, freezes []wire.Freeze, notices []wire.Notice) 
 		if r.Action != "delete-copies" || r.State == "draft" {
 			continue
 		}
-		w := view.Wrong{What: "Snapshots are asked away.", Do: "If that is not what you want, stop it.", Path: "/requests/" + r.ID, Link: "Look at the request"}
+		w := view.Wrong{What: "Somebody has asked for the deletion of a snapshot.", Do: "If that is not what you want, stop it.", Path: "/requests/" + r.ID, Link: "Look at the request"}
 		if r.State == "tombstoned" {
-			w.What, w.Do = "Snapshots are hidden and will be erased.", "Until then one person can bring them back."
+			w.What, w.Do = "A snapshot is hidden and will be erased.", "Until then one person can bring it back."
 		}
 		out = append(out, w)
 	}

@@ -85,14 +85,14 @@ func showRestore(v *page.Visit) error {
 			r.Next = ""
 		}
 	}
-	return v.Show(view.Frame{Title: "Restore", Here: "/"}, func(f view.Frame) templ.Component { return view.RestorePage(f, r) })
+	return v.Show(view.Frame{Title: "Restore", Here: "/", Wide: true}, func(f view.Frame) templ.Component { return view.RestorePage(f, r) })
 }
 
 func choosePoint(v *page.Visit, r view.Restoring) (err error) {
 	if r.Recent, err = v.Control.Snapshots(v.Context(), v.Who, r.Point.Volume.ID, "", recentSnapshots); err != nil {
 		return err
 	}
-	return v.Show(view.Frame{Title: "Restore", Here: "/"}, func(f view.Frame) templ.Component { return view.RestorePage(f, r) })
+	return v.Show(view.Frame{Title: "Restore", Here: "/", Wide: true}, func(f view.Frame) templ.Component { return view.RestorePage(f, r) })
 }
 
 // into is what a restore is compared with: the volume that it goes into, as it is.
@@ -144,7 +144,7 @@ func restore(v *page.Visit) error {
 	if r.Into != "" {
 		volume.ID = r.Into
 	}
-	return v.Show(view.Frame{Title: "Restored", Here: "/"}, func(f view.Frame) templ.Component {
+	return v.Show(view.Frame{Title: "Restored", Here: "/", Wide: true}, func(f view.Frame) templ.Component {
 		return view.RestoredPage(f, view.Restored{Volume: volume, Point: r.Point, Prefix: r.Prefix, Files: w.files, Unchanged: w.unchanged, Deleted: w.deleted,
 			Missing: w.missing, Changed: w.changed})
 	})
@@ -247,7 +247,7 @@ func compare(v *page.Visit) error {
 	}
 	c.Was, c.Is = view.Point{Volume: volume}, view.Point{Volume: volume}
 	show := func(v *page.Visit) error {
-		return v.Show(view.Frame{Title: "Compare two points", Here: "/"}, func(f view.Frame) templ.Component { return view.ComparePage(f, c) })
+		return v.Show(view.Frame{Title: "Compare two points", Here: "/", Wide: true}, func(f view.Frame) templ.Component { return view.ComparePage(f, c) })
 	}
 	if c.Prefix, err = packed(v, "prefix"); err != nil {
 		return v.OrAgain(err, show)

@@ -1,6 +1,8 @@
 package portal
 
 import (
+	"time"
+
 	"github.com/a-h/templ"
 
 	"holdfast/server/control"
@@ -52,7 +54,7 @@ func showSnapshot(v *page.Visit) error {
 	if err != nil {
 		return err
 	}
-	return v.Show(view.Frame{Title: "Snapshot", Here: "/"}, func(f view.Frame) templ.Component { return view.SnapshotPage(f, volume, snap, may(v)) })
+	return v.Show(view.Frame{Title: "Snapshot", Here: "/", Wide: true}, func(f view.Frame) templ.Component { return view.SnapshotPage(f, volume, snap, may(v)) })
 }
 
 func showAsk(v *page.Visit) error {
@@ -91,7 +93,7 @@ func timeline(v *page.Visit) error {
 	}
 	// Spans begin on round times, so that a mark stays where it is from one look to
 	// the next.
-	until = until.Truncate(t.Zoom.Width).Add(t.Zoom.Width)
+	until = until.Add(t.Zoom.Width - time.Duration(until.UnixNano())%t.Zoom.Width)
 	if t.Data, err = v.Control.Timeline(v.Context(), v.Who, volume.ID, until.Add(-t.Zoom.Length()), t.Zoom.Width, t.Zoom.Spans); err != nil {
 		return err
 	}

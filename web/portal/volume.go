@@ -88,7 +88,7 @@ func browse(v *page.Visit) error {
 			l.Next = with(here, "cursor", list.Next)
 		}
 	}
-	return v.Show(view.Frame{Title: "Files", Here: "/", Scripts: []string{"portal.js"}}, func(f view.Frame) templ.Component { return view.Browse(f, l) })
+	return v.Show(view.Frame{Title: "Files", Here: "/", Wide: true, Scripts: []string{"portal.js"}}, func(f view.Frame) templ.Component { return view.Browse(f, l) })
 }
 
 // folders parts a page of a listing. A folder that has an entry of its own and
@@ -126,7 +126,7 @@ func manage(v *page.Visit) error {
 	if len(list) > 0 {
 		last = &list[0]
 	}
-	return v.Show(view.Frame{Title: "Manage the volume", Here: "/"}, func(f view.Frame) templ.Component {
+	return v.Show(view.Frame{Title: "Manage the volume", Here: "/", Wide: true}, func(f view.Frame) templ.Component {
 		return view.Manage(f, volume, last, may(v))
 	})
 }
@@ -195,7 +195,7 @@ func askRemoval(v *page.Visit, r view.Removal) error {
 		return err
 	}
 	r.Kept = len(kept)
-	return v.Show(view.Frame{Title: "Delete primary data?", Here: "/"}, func(f view.Frame) templ.Component { return view.Remove(f, r) })
+	return v.Show(view.Frame{Title: "Delete primary data?", Here: "/"}, func(f view.Frame) templ.Component { return view.RemovalPage(f, r) })
 }
 
 // deleted lists what was deleted and is not there now, in groups of one moment.
@@ -236,7 +236,7 @@ func deleted(v *page.Visit) error {
 			d.Groups[0].Prefix = ""
 		}
 	}
-	return v.Show(view.Frame{Title: "Bring back what was deleted", Here: "/"}, func(f view.Frame) templ.Component { return view.DeletedPage(f, d) })
+	return v.Show(view.Frame{Title: "Bring back what was deleted", Here: "/", Wide: true}, func(f view.Frame) templ.Component { return view.DeletedPage(f, d) })
 }
 
 // common is the longest beginning of two paths that ends a name, or both where

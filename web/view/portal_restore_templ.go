@@ -66,7 +66,7 @@ func RestorePage(f Frame, r Restoring) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = Tabs("The volume", VolumeTabs(r.Point.Volume), "/volumes/"+r.Point.Volume.ID+"/restore").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = volumeHead(r.Point.Volume, "/restore").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1764,7 +1764,7 @@ func ComparePage(f Frame, c Comparing) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = Tabs("The volume", VolumeTabs(c.Was.Volume), "/volumes/"+c.Was.Volume.ID+"/compare").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = volumeHead(c.Was.Volume, "/compare").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1781,7 +1781,7 @@ func ComparePage(f Frame, c Comparing) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 90, "\"><div class=\"inline\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 90, "\"><div class=\"inline points\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
