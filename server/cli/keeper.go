@@ -182,7 +182,7 @@ func (s *shell) rebuildCommand() *cobra.Command {
 	}
 	adopt := &cobra.Command{
 		Use: "adopt", Short: "Say that you have looked at a rebuilt database: what was suspended for it goes on", Args: cobra.NoArgs,
-		Long: "Take a rebuilt database for the site's. The service must run, and must have read the log and the charter as far\n" +
+		Long: "Take a rebuilt database for the site's. The service must run; the site gets its charters and reads the log again, which must reach as far\n" +
 			"as the marks outside the database say. Every warrant of the life before counts as spent from then on.",
 	}
 	dir := dirFlag(adopt)

@@ -6,7 +6,10 @@ import (
 	"time"
 
 	"holdfast/authz"
+	"holdfast/internal/sqldb"
+	"holdfast/quorum"
 	"holdfast/quorum/audit"
+	quorumsql "holdfast/quorum/sqlstore"
 	"holdfast/server/wire"
 	"holdfast/snapshots/scrub"
 	"holdfast/snapshots/site"
@@ -155,6 +158,9 @@ func (c *Control) AdoptRebuilt(ctx context.Context, who Caller) (wire.Adopted, e
 	if !ok {
 		return wire.Adopted{}, newError(wire.TypeConflict, nil, "This site has a keyboard of its own.")
 	}
+	if err := c.bringCharters(ctx); err != nil {
+		return wire.Adopted{}, err
+	}
 	if err := local.Adopt(ctx); errors.Is(err, site.ErrNotReady) {
 		return wire.Adopted{}, newError(wire.TypeConflict, err, "It cannot be adopted now: %s.", printable(err.Error()))
 	} else if err != nil {
@@ -168,4 +174,58 @@ func (c *Control) AdoptRebuilt(ctx context.Context, who Caller) (wire.Adopted, e
 	// By the epoch, so that a second call after a crash adds no second leaf.
 	return wire.Adopted{Site: m.Site, Epoch: m.Epoch, Spent: m.Spent}, c.enter(ctx, deedAt("adopted "+m.Site, time.UnixMicro(m.Epoch)), entry{kind: audit.KindAlarm, subject: m.Site,
 		body: map[string]any{"alarm": "the operator took a rebuilt database for the site's", "epoch": m.Epoch, "spent": m.Spent, "at": at}})
+}
+
+// bringCharters brings the site the charters that it lacks, one after the other, and has it read the log: the outbox has
+// brought them to the life before.
+func (c *Control) bringCharters(ctx context.Context) error {
+	m, err := c.Gate.Marks(ctx)
+	if err != nil {
+		return wrap(err)
+	}
+	var missing []site.Succession
+	if err := c.read(ctx, func(tx *sqldb.Tx) error {
+		missing = nil
+		_, newest, err := quorumsql.NewestCharter(ctx, tx)
+		if errors.Is(err, quorum.ErrNotFound) {
+			return nil // none was ever sealed: the site says so
+		}
+		if err != nil {
+			return err
+		}
+		for n := m.Charter.Number + 1; n <= newest.Number; n++ {
+			signed, ch, err := quorumsql.CharterAt(ctx, tx, n)
+			if err != nil {
+				return err
+			}
+			hash, err := ch.Hash()
+			if err != nil {
+				return err
+			}
+			entries, err := quorumsql.LogEntriesOfSubject(ctx, tx, digestText(hash), 0, 1)
+			if err != nil {
+				return err
+			}
+			if len(entries) == 0 {
+				return quorum.ErrNotFound
+			}
+			missing = append(missing, site.Succession{Signed: signed, Leaf: entries[0].Index})
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	if len(missing) == 0 && m.Charter.Number == 0 {
+		return nil
+	}
+	if err := c.SignCheckpoint(ctx); err != nil {
+		return err
+	}
+	for _, next := range missing {
+		if _, err := c.Gate.AcceptCharter(ctx, next); err != nil {
+			return wrap(err)
+		}
+	}
+	_, err = c.Gate.Follow(ctx)
+	return wrap(err)
 }
