@@ -108,3 +108,45 @@ func FuzzParseErasedRecord(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseIndex(f *testing.F) {
+	f.Add([]byte{1, 1, 1, 'a', 2, 3})
+	f.Add([]byte{1, 255, 255, 255, 255, 255, 255, 255, 255, 127})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		n := node.Node{Kind: chunk.KindCatalogueIndex, Payload: b, Children: []node.Child{{ID: chunk.ID{1}, Length: 90, Kind: chunk.KindCataloguePage}}}
+		if got, err := snapshots.ParseIndex(n); err == nil && got != 1 {
+			t.Fatal("children that the node does not have")
+		}
+	})
+}
+
+// T50: encodings that claim millions of entries are refused by their bounds, before anything is allocated for them.
+func TestT50_CountsAreBoundedBeforeTheyCost(t *testing.T) {
+	huge := []byte{255, 255, 255, 255, 255, 255, 255, 255, 127} // 2^63 - 1
+	for name, parse := range map[string]func() error{
+		"page": func() error {
+			_, err := snapshots.ParsePage(node.Node{Kind: chunk.KindCataloguePage, Payload: append([]byte{1}, huge...)})
+			return err
+		},
+		"index": func() error {
+			_, err := snapshots.ParseIndex(node.Node{Kind: chunk.KindCatalogueIndex, Payload: append([]byte{1}, huge...)})
+			return err
+		},
+		"recipe":  func() error { _, err := stream.ParseRecipe(append([]byte{1}, huge...)); return err },
+		"lengths": func() error { _, _, _, err := stream.ParseLengths(huge, nil, stream.Fanout); return err },
+		"record": func() error {
+			b := sampleRecord().Render()
+			_, err := snapshots.ParseRecord(append(b[:len("0ten_test")+1], huge...))
+			return err
+		},
+		"seal": func() error {
+			_, err := snapshots.ParseSealRecord(bytes.Repeat([]byte("wraps AAAA\n"), 1<<20))
+			return err
+		},
+	} {
+		var err error
+		if n := testing.AllocsPerRun(1, func() { err = parse() }); err == nil || n > 1<<11 {
+			t.Errorf("%s: %v after %.0f allocations", name, err, n)
+		}
+	}
+}
