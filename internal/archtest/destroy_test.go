@@ -28,6 +28,8 @@ var mayRemove = map[string]string{
 	"server/client/pull/meta.go Unlinkat":     "temporary links of that restore",
 	"server/client/pull/mark.go Unlinkat":     "the mark of that restore, when it is finished",
 	"server/demo/scenario.go RemoveAll":       "a scenario's scratch directory on the user's machine",
+	"server/demo/guide.go Truncate":           "rounds a time to a step of a code",
+	"server/control/terms.go Remove":          "the name of a field: approvers whom a proposed charter no longer has",
 	"server/bench/scratch.go RemoveAll":       "the bench's scratch directory, and nothing outside it",
 }
 

@@ -254,7 +254,7 @@ func TestBadRecordsAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	size := w.Size()
-	for _, typ := range []pack.Type{0, 6, 255} {
+	for _, typ := range []pack.Type{0, pack.TypeErased + 1, 255} {
 		if _, err := w.Append(pack.Record{Type: typ}); !errors.Is(err, pack.ErrFormat) {
 			t.Errorf("type %d: %v", typ, err)
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"os"
-	"path"
 	"strings"
 	"sync"
 
@@ -181,12 +180,4 @@ func inside(p, target string) bool {
 		}
 	}
 	return true
-}
-
-// parents are the directories above p, the lowest first.
-func parents(p string) (out []string) {
-	for p = path.Dir(p); p != "."; p = path.Dir(p) {
-		out = append(out, p)
-	}
-	return out
 }
