@@ -141,7 +141,8 @@ func TestDeadlockIsRetried(t *testing.T) {
 		if a, b := read(t, db, 1), read(t, db, 2); a != 2 || b != 2 {
 			t.Errorf("counted %d and %d", a, b)
 		}
-		if db.Engine() == sqldb.Postgres && tries[0]+tries[1] != 3 {
+		// One of them loses and tries again, more than once if the server finds both of them at fault.
+		if db.Engine() == sqldb.Postgres && tries[0]+tries[1] < 3 {
 			t.Errorf("%v tries: the deadlock did not happen", tries)
 		}
 	}, schema(counter))
