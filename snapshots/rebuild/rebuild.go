@@ -164,7 +164,7 @@ func (r Report) Whole() bool {
 	return true
 }
 
-var notHeld = []string{"quotas", "undo windows of tenants and volumes", "keep rules", "pins", "proofs", "unfinished uploads"}
+var notHeld = []string{"quotas", "undo windows of tenants and volumes", "keep rules", "compression of volumes", "pins", "proofs", "unfinished uploads"}
 
 // rebuild is one call of Run.
 type rebuild struct {
