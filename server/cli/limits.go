@@ -9,4 +9,6 @@ const (
 	maxKeyFile = 1 << 20
 	// maxRefused bounds how many names of refused members a restore keeps for its report.
 	maxRefused = 100
+	// pushMemory is where the collector begins to work harder for a push, in bytes: what it holds is bounded well below.
+	pushMemory = 160 << 20
 )

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -29,6 +30,9 @@ func (s *shell) pushCommand() *cobra.Command {
 		RunE: s.with(func(ctx context.Context, c *client.Client, args []string) error {
 			if o.Connections < 1 || o.Connections > push.MaxConnections {
 				return fmt.Errorf("%w: --connections is 1 to %d", errUsage, push.MaxConnections)
+			}
+			if s.Env("GOMEMLIMIT") == "" {
+				debug.SetMemoryLimit(pushMemory)
 			}
 			bar := s.progress("Reading")
 			o.Now, o.Progress = now, progressTo(bar)

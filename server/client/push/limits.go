@@ -12,14 +12,14 @@ const (
 	// connection costs.
 	segmentTarget = 16 << 20
 	// batchBytes and batchIDs are how much is asked about at once.
-	batchBytes = 16 << 20
+	batchBytes = 8 << 20
 	batchIDs   = 4096
 	// flushAfter is how long what was read waits for more, so that a slow stream is
 	// durable soon.
 	flushAfter = 5 * time.Second
 
 	// loadedBytes bounds the small files that were read and wait for their turn.
-	loadedBytes = 32 << 20
+	loadedBytes = 16 << 20
 	// smallFile is what is read as a whole; larger files come piece by piece.
 	smallFile = 1 << 20
 	// maxSmallPieces bounds the pieces of a small file that grows while it is read.
