@@ -35,7 +35,7 @@ func portalPages(t *testing.T) []shown {
 			o.open(t, here)
 			o.tick(t, "new.txt")
 			o.press(t, "Delete what is ticked…")
-			o.see(t, "Nothing is lost by this")
+			o.see(t, "It can be brought back")
 		}},
 		{who: o, name: "/restored", prepare: func(t *testing.T) {
 			o.open(t, preview)

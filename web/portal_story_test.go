@@ -209,7 +209,7 @@ func TestStoryUploadDeleteRestore(t *testing.T) {
 	o.open(t, here)
 	o.tick(t, "docs/")
 	o.press(t, "Delete what is ticked…")
-	o.see(t, "docs/ and everything below it", "All of it can be brought back", "What is in a snapshot stays there")
+	o.see(t, "docs/ and everything below it", "It can be brought back", "What is in a snapshot stays there")
 	o.press(t, "Delete")
 	o.see(t, "Deleted. Until the undo window ends", "first.txt")
 	if text := o.text(); strings.Contains(text, "docs/") {

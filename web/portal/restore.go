@@ -146,7 +146,7 @@ func restore(v *page.Visit) error {
 	}
 	return v.Show(view.Frame{Title: "Restored", Here: "/", Wide: true}, func(f view.Frame) templ.Component {
 		return view.RestoredPage(f, view.Restored{Volume: volume, Point: r.Point, Prefix: r.Prefix, Files: w.files, Unchanged: w.unchanged, Deleted: w.deleted,
-			Missing: w.missing, Changed: w.changed})
+			Missing: w.missing, Changed: w.changed, Kept: w.kept})
 	})
 }
 
@@ -157,12 +157,12 @@ type work struct {
 	r     view.Restoring
 	until time.Time
 
-	phase, cursor                               string
-	files, unchanged, deleted, missing, changed int64
+	phase, cursor                                     string
+	files, unchanged, deleted, missing, changed, kept int64
 }
 
 func (w *work) counts() map[string]*int64 {
-	return map[string]*int64{"files": &w.files, "unchanged": &w.unchanged, "deleted": &w.deleted, "missing": &w.missing, "changed": &w.changed}
+	return map[string]*int64{"files": &w.files, "unchanged": &w.unchanged, "deleted": &w.deleted, "missing": &w.missing, "changed": &w.changed, "kept": &w.kept}
 }
 
 func (w *work) restore() (done bool, err error) {
@@ -207,6 +207,8 @@ func (w *work) check() (done bool, err error) {
 				w.missing++
 			case c.Kind == "changed" && w.r.How != "missing":
 				w.changed++
+			case c.Kind == "changed":
+				w.kept++
 			}
 		}
 		w.cursor = found.Next
