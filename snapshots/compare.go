@@ -236,9 +236,9 @@ func (e *Engine) Sizes(ctx context.Context, tenant string, v VolumeID, limit int
 const (
 	// compareTogether and compareApart bound the versions that one comparison looks at: of one volume, where the
 	// database leaves out what is the same, and of two.
-	compareTogether = 20_000
+	compareTogether = 6_000
 	compareApart    = 3_000
 	// removedScan and removedPage bound the dead versions that one listing of what was deleted looks at and answers.
-	removedScan = 1_000
+	removedScan = 500
 	removedPage = 200
 )
