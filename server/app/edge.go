@@ -154,7 +154,11 @@ func deadlines(next echo.HandlerFunc) echo.HandlerFunc {
 		if r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
 			body.over()
 		} else {
+			// In a copy of the request: net/http looks at the type of the body in its own
+			// one to see that what was left unread is not the next request (T08).
+			r = r.WithContext(r.Context())
 			r.Body = body
+			c.SetRequest(r)
 		}
 		return next(c)
 	}

@@ -1,10 +1,14 @@
 package app_test
 
 import (
+	"bufio"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -104,5 +108,45 @@ func TestADeadlineForReadingEndsWithTheBody(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// A body that a handler leaves unread is never taken for the next request of its connection: whoever can make a browser or
+// a proxy send a body could otherwise speak with the credentials of whoever comes next.
+func TestT08_WhatIsLeftOfABodyIsNoRequest(t *testing.T) {
+	var smuggled atomic.Int32
+	e := echo.New()
+	e.Use(app.Deadlines)
+	e.POST("/refuses", func(c echo.Context) error {
+		if _, err := c.Request().Body.Read(make([]byte, 10)); err != nil {
+			return err
+		}
+		if err := c.Request().Body.Close(); err != nil {
+			return err
+		}
+		return c.NoContent(http.StatusRequestEntityTooLarge)
+	})
+	e.GET("/smuggled", func(c echo.Context) error { smuggled.Add(1); return nil })
+	server := httptest.NewServer(e)
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	body := strings.Repeat("GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n", 40<<10)
+	go func() {
+		_, _ = fmt.Fprintf(conn, "POST /refuses HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body) // the service hangs up in the middle
+	}()
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.StatusCode != http.StatusRequestEntityTooLarge || !answer.Close {
+		t.Errorf("%s, close %v", answer.Status, answer.Close)
+	}
+	server.Close() // when it is closed nothing is at work any more
+	if n := smuggled.Load(); n != 0 {
+		t.Errorf("%d requests came out of a body", n)
 	}
 }
