@@ -421,7 +421,7 @@ func (w *world) snapshots(t *testing.T) {
 }
 
 // stories is how many requests the stories draft.
-const stories = 14
+const stories = 17
 
 // hostileTenant is a tenant's name that would run a script if it were let, and
 // begins with a letter that only looks like an A.

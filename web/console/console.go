@@ -6,6 +6,7 @@ import (
 
 	"holdfast/authz"
 	"holdfast/server/control"
+	"holdfast/server/wire"
 	"holdfast/web/page"
 	"holdfast/web/view"
 )
@@ -14,10 +15,20 @@ import (
 // installs on every face: api.Middleware and the cross-origin checks.
 func Mount(e *echo.Echo, c *control.Control, o page.Options) {
 	s := page.New(e, c, o, authz.FaceConsole,
-		view.Link{Path: "/", Text: "Queue"}, view.Link{Path: "/requests", Text: "Requests"}, view.Link{Path: "/freeze", Text: "Freeze"},
-		view.Link{Path: "/charter", Text: "Charter"})
+		view.Link{Path: "/", Text: "Queue"}, view.Link{Path: "/requests", Text: "Requests"}, view.Link{Path: "/freeze", Text: "Stops"},
+		view.Link{Path: "/charter", Text: "Charter"}, view.Link{Path: "/sites", Text: "Sites"}, view.Link{Path: "/log", Text: "Log"},
+		view.Link{Path: "/tenants", Text: "Tenants"})
 	s.Votes()
-	s.Get("/", home)
+	s.Get("/", queue)
+	ceremonyPages(s)
+	charterPages(s)
+	stopPages(s)
+	sitePages(s)
+	logPages(s)
+	tenantPages(s)
+}
+
+func ceremonyPages(s *page.Site) {
 	s.Get("/ceremony", ceremony)
 	s.Begin("/ceremony/begin", func(v *page.Visit) (any, error) { return v.Control.BeginSignCharter(v.Context(), v.Who, "") })
 	s.Post("/ceremony", func(v *page.Visit) error {
@@ -32,22 +43,19 @@ func Mount(e *echo.Echo, c *control.Control, o page.Options) {
 	}, ceremony)
 }
 
-func home(v *page.Visit) error {
-	state, err := v.Control.Ceremony(v.Context(), v.Who, "")
-	if err != nil {
-		return err
-	}
-	open, err := v.Control.Requests(v.Context(), v.Who, "open")
-	if err != nil {
-		return err
-	}
-	return v.Show(view.Frame{Title: "Queue", Here: "/"}, func(f view.Frame) templ.Component { return view.ConsoleHome(f, open, state.State) })
-}
-
 func ceremony(v *page.Visit) error {
 	state, err := v.Control.Ceremony(v.Context(), v.Who, "")
 	if err != nil {
 		return err
 	}
-	return v.Show(view.Frame{Title: "Founding ceremony"}, func(f view.Frame) templ.Component { return view.Ceremony(f, state, v.Who.ID()) })
+	return v.Show(view.Frame{Title: "Founding ceremony", Here: "/charter"}, func(f view.Frame) templ.Component { return view.Ceremony(f, state, v.Who.ID()) })
+}
+
+// ask drafts a request for a gated action; its page then asks for the step-up.
+func ask(v *page.Visit, in wire.AskRequest) error {
+	r, err := v.Control.Draft(v.Context(), v.Who, in)
+	if err != nil {
+		return err
+	}
+	return v.Go("/requests/" + r.ID)
 }

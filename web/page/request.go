@@ -31,7 +31,18 @@ func (s *Site) requestPages() {
 		if err != nil {
 			return err
 		}
-		return v.c.Blob(http.StatusOK, "text/plain; charset=utf-8", []byte(text))
+		name := ""
+		if v.Query("download") != "" {
+			name = pathSafe(v.Param("request")) + ".txt"
+		}
+		return v.text(name, text)
+	})
+	s.Get("/requests/:request/warrant", func(v *Visit) error {
+		text, err := v.Control.Warrant(v.Context(), v.Who, v.Param("request"))
+		if err != nil {
+			return err
+		}
+		return v.text(pathSafe(v.Param("request"))+".warrant", text)
 	})
 	s.Post("/requests/:request/confirm", func(v *Visit) error {
 		if _, err := v.Control.ConfirmRequest(v.Context(), v.Who, v.Param("request")); err != nil {
@@ -51,6 +62,14 @@ func (s *Site) requestPages() {
 		}
 		return v.toRequest("restored")
 	}, showRequest)
+}
+
+// text answers with a text byte for byte, as a file to keep if it has a name.
+func (v *Visit) text(name, body string) error {
+	if name != "" {
+		v.c.Response().Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	}
+	return v.c.Blob(http.StatusOK, "text/plain; charset=utf-8", []byte(body))
 }
 
 func (v *Visit) toRequest(done string) error {
@@ -87,8 +106,29 @@ func showRequest(v *Visit) error {
 		Stop:    r.State != "draft" && stops && view.Stoppable(r.State),
 		Undo:    r.State == "tombstoned" && stops,
 	}
-	return v.Show(view.Frame{Title: view.Words(r.Action), Here: "/requests"}, func(f view.Frame) templ.Component {
-		return view.Request(f, r, can, mine, v.Who.ID())
+	p := view.RequestPage{Request: r, Can: can, Mine: mine, Me: v.Who.ID()}
+	if staff != 0 && r.State != "draft" {
+		b, err := v.Control.Brief(v.Context(), v.Who, r.ID)
+		if err != nil {
+			return err
+		}
+		p.Brief = &b
+		for _, e := range b.Electors {
+			if e.Approver.ID == p.Me && p.Can.Vote && e.Standing == "may-not" {
+				p.Can.Vote, p.Can.Why = false, strings.ToUpper(e.Why[:1])+e.Why[1:]
+			}
+		}
+	}
+	if r.Action == "change-charter" && r.State != "draft" && view.Stoppable(r.State) {
+		next, err := v.Control.Ceremony(v.Context(), v.Who, r.ID)
+		if err != nil {
+			return err
+		}
+		p.Next = &next
+		p.Can.Sign = slices.ContainsFunc(next.Missing, func(a wire.Actor) bool { return a.ID == p.Me })
+	}
+	return v.Show(view.Frame{Title: view.Words(r.Action), Here: "/requests", Wide: p.Brief != nil}, func(f view.Frame) templ.Component {
+		return view.Request(f, p)
 	})
 }
 
@@ -116,6 +156,19 @@ func showBody(v *Visit) error {
 // that no slip of the finger turns one into the other.
 func (s *Site) Votes() {
 	s.votes = true
+	s.Begin("/requests/:request/sign/begin", func(v *Visit) (any, error) {
+		return v.Control.BeginSignCharter(v.Context(), v.Who, v.Param("request"))
+	})
+	s.Post("/requests/:request/sign", func(v *Visit) error {
+		answer, err := v.Answer("")
+		if err != nil {
+			return err
+		}
+		if _, err := v.Control.SignCharter(v.Context(), v.Who, v.Param("request"), answer); err != nil {
+			return err
+		}
+		return v.toRequest("signed")
+	}, showRequest)
 	for _, decision := range []string{"approve", "deny"} {
 		show := func(v *Visit) error { return showDecision(v, decision) }
 		s.Get("/requests/:request/"+decision, show)

@@ -246,6 +246,7 @@ var done = map[string]string{
 	"signed":         "Your signature is on the charter.",
 	"frozen":         "The freeze is in force. Only a quorum can lift it.",
 	"held":           "The hold is in force. Only a quorum can release it.",
+	"suspended":      "Both of you are suspended. A quorum of others decides when that ends.",
 	"signed-out":     "You are signed out.",
 	"volume-made":    "The volume is made. Put something into it.",
 	"volume-deleted": "The volume’s primary data is deleted. Until the undo window ends it can be brought back below.",

@@ -81,3 +81,9 @@ func grouped(n int64) string {
 
 // quotePattern is a pattern that only word itself matches.
 func quotePattern(word string) string { return regexp.QuoteMeta(word) }
+
+// Future says whether a moment is still to come.
+func Future(ctx context.Context, t time.Time) bool {
+	now, ok := ctx.Value(nowKey{}).(time.Time)
+	return ok && t.After(now)
+}
