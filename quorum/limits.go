@@ -38,7 +38,7 @@ const (
 	MaxOpenPerPerson = 10
 	// MaxDraftsPerTenant bounds a tenant's unconfirmed drafts.
 	MaxDraftsPerTenant = 100
-	// MaxDraftsPerDrafter bounds those of one person or token: a leaked token does not fill the tenant's.
+	// MaxDraftsPerDrafter bounds those of one person or token; the oldest gives way. A leaked token does not fill the tenant's.
 	MaxDraftsPerDrafter = 20
 	// MaxDraftAge is how long a draft waits for a person to confirm it.
 	MaxDraftAge = 7 * 24 * time.Hour

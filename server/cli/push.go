@@ -17,7 +17,7 @@ import (
 
 func (s *shell) pushCommand() *cobra.Command {
 	var o push.Options
-	var noCache bool
+	var afresh bool
 	cmd := &cobra.Command{
 		Use:   "push DIR|- VOLUME",
 		Short: "Send a directory, or standard input, into a volume",
@@ -47,7 +47,7 @@ func (s *shell) pushCommand() *cobra.Command {
 					fmt.Fprintf(w, "Sent %s, of which %s had to travel. Durable at %s.\n", size(res.Read), size(res.Sent), local(res.At))
 				})
 			}
-			if !noCache {
+			if !afresh {
 				o.Cache = s.cacheDir()
 			}
 			res, reports, err := push.Tree(ctx, c, args[0], args[1], o)
@@ -66,7 +66,7 @@ func (s *shell) pushCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&o.Delete, "delete", false, "delete in the volume what DIR does not have")
 	cmd.Flags().IntVar(&o.Connections, "connections", push.DefaultConnections, "how many segments are on their way at once")
-	cmd.Flags().BoolVar(&noCache, "no-cache", false, "compare with the volume itself, not with what is remembered of the last push")
+	cmd.Flags().BoolVar(&afresh, "afresh", false, "compare with the volume itself, not with what is remembered of the last push")
 	return cmd
 }
 

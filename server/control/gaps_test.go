@@ -49,15 +49,25 @@ func TestDraftsAreBoundedForEachDrafter(t *testing.T) {
 	w := sqliteWorld(t, nil)
 	doomed := w.history(1)
 	who := w.owner.Who()
-	for range quorum.MaxDraftsPerDrafter {
-		_, err := w.Draft(t.Context(), who, deletion(doomed...))
-		w.ok(err)
-	}
-	_, err := w.Draft(t.Context(), who, deletion(doomed...))
-	w.refused(err, wire.TypeThrottled)
 	colleague := w.owner.Colleague("operator")
-	_, err = w.Draft(t.Context(), colleague.Who(), deletion(doomed...))
+	other, err := w.Draft(t.Context(), colleague.Who(), deletion(doomed...))
 	w.ok(err)
+	var drafts []wire.Request
+	for range quorum.MaxDraftsPerDrafter + 2 {
+		d, err := w.Draft(t.Context(), who, deletion(doomed...))
+		w.ok(err)
+		drafts = append(drafts, d)
+		w.Clock.Advance(time.Millisecond)
+	}
+	kept := map[string]bool{other.ID: true}
+	for i, d := range drafts {
+		kept[d.ID] = i >= 2
+	}
+	for id, want := range kept {
+		if _, err := w.Request(t.Context(), who, id); (err == nil) != want {
+			t.Errorf("%s is kept: %v; it must be: %v", id, err, want)
+		}
+	}
 }
 
 // T10: a ticket is not in force any more when what minted it is gone.
