@@ -62,7 +62,7 @@ func (c *Control) Brief(ctx context.Context, who Caller, request string) (out wi
 	out.Remains, err = c.remains(ctx, s)
 	for _, x := range out.Remains {
 		if x.Going > x.Remaining {
-			out.Signals = append(out.Signals, fmt.Sprintf("More would go than stays: %d snapshots of volume %s go, and %d of its newest ones stay as proven restore points.", x.Going, x.Volume, x.Remaining))
+			out.Signals = append(out.Signals, fmt.Sprintf("More would go than stays: %d snapshots of volume %s go, and %d of its newest ones stay as restore points that count.", x.Going, x.Volume, x.Remaining))
 		}
 	}
 	return out, err
@@ -363,6 +363,10 @@ func (c *Control) remains(ctx context.Context, s statement.Statement) ([]wire.Re
 	for _, k := range s.Copies {
 		going[k.Snapshot] = true
 	}
+	young, err := c.undoFrom(ctx, s.Tenant.ID)
+	if err != nil {
+		return nil, err
+	}
 	var out []wire.Remains
 	for _, v := range s.Volumes[:min(len(s.Volumes), maxBriefVolumes)] {
 		volumeID, err := snapshots.ParseVolumeID(v.ID)
@@ -392,7 +396,10 @@ func (c *Control) remains(ctx context.Context, s statement.Statement) ([]wire.Re
 			if going[p.Snapshot] && (p.State == "proven" || p.State == "held" || p.State == "suspect") {
 				p.State = "going"
 			}
-			if p.State == "proven" {
+			switch {
+			case p.State == "proven" && snap.TakenAt.After(young):
+				p.State = "young"
+			case p.State == "proven":
 				line.Remaining++
 			}
 			line.Points = append(line.Points, p)

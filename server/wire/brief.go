@@ -50,14 +50,14 @@ type Remains struct {
 	Points    []Remainder `json:"points"`
 	More      bool        `json:"more,omitempty" doc:"there are older ones"`
 	Going     int         `json:"going"`
-	Remaining int         `json:"remaining" doc:"of those listed: proven copies here that stay and are not suspect"`
+	Remaining int         `json:"remaining" doc:"of those listed: restore points here that stay: proven, older than the undo window, not suspect"`
 }
 
 // Remainder is one snapshot of Remains.
 type Remainder struct {
 	Snapshot string    `json:"snapshot"`
 	TakenAt  time.Time `json:"taken_at"`
-	State    string    `json:"state" enum:"going,proven,held,suspect,unsealed,hidden,erased"`
+	State    string    `json:"state" enum:"going,proven,young,held,suspect,unsealed,hidden,erased" doc:"young: within the undo window, so that it counts as no restore point yet"`
 }
 
 // Approver is a person whom the charter in force names.

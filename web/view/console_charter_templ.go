@@ -1370,7 +1370,7 @@ func SuspendPage(f Frame, x wire.Approver, reason string) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 84, "<button>Suspend both of us…</button></form><p><a href=\"/charter/approvers\">Back, nobody is suspended</a></p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 84, "<button>Suspend both of us…</button></form><p class=\"way\"><a href=\"/charter/approvers\">Back, nobody is suspended</a></p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -861,7 +861,7 @@ func scrubFacts(s wire.Scrub) templ.Component {
 				}
 				ctx = templ.InitializeContext(ctx)
 				if s.Clean {
-					templ_7745c5c3_Err = Tag(Good, "nothing rotten or missing").Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = Tag(Good, "nothing rotten").Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
