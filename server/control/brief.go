@@ -62,7 +62,7 @@ func (c *Control) Brief(ctx context.Context, who Caller, request string) (out wi
 	out.Remains, err = c.remains(ctx, s)
 	for _, x := range out.Remains {
 		if x.Going > x.Remaining {
-			out.Signals = append(out.Signals, fmt.Sprintf("More would go than stays: %d snapshots of volume %s go, and %d of its newest ones stay as restore points that count.", x.Going, x.Volume, x.Remaining))
+			out.Signals = append(out.Signals, fmt.Sprintf("More would go than stays of volume %s: %s, while %s that count remain.", x.Volume, plural(x.Going, "snapshot"), plural(x.Remaining, "restore point")))
 		}
 	}
 	return out, err
@@ -308,7 +308,7 @@ func (c *Control) signals(ctx context.Context, tx *sqldb.Tx, r quorumsql.Request
 		}
 	}
 	if joined > 0 {
-		out = append(out, fmt.Sprintf("%d people were invited in the 7 days before.", joined))
+		out = append(out, "Invited in the 7 days before: "+plural(joined, "new account")+".")
 	}
 	elsewhere, err := c.otherAddress(ctx, tx, s.Requester.ID, r.ID(), b.Asked.Address)
 	if err != nil {
@@ -328,7 +328,7 @@ func (c *Control) signals(ctx context.Context, tx *sqldb.Tx, r quorumsql.Request
 		}
 	}
 	if under > 0 {
-		out = append(out, fmt.Sprintf("%d other requests of this tenant are under way.", under))
+		out = append(out, "Also under way for this tenant: "+plural(under, "other request")+".")
 	}
 	return out, err
 }
@@ -341,13 +341,14 @@ func (c *Control) otherAddress(ctx context.Context, tx *sqldb.Tx, person, reques
 	return all > 0 && same == 0, err
 }
 
-func roughly(d time.Duration) string {
-	plural := func(n int, what string) string {
-		if n == 1 {
-			return "1 " + what
-		}
-		return fmt.Sprintf("%d %ss", n, what)
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
 	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func roughly(d time.Duration) string {
 	switch {
 	case d >= 24*time.Hour:
 		return plural(int(d/(24*time.Hour)), "day")

@@ -128,12 +128,12 @@ func changeForm(v *page.Visit, composed *wire.ComposedCharter) error {
 	if err != nil {
 		return err
 	}
-	c := view.ChangeForm{Lines: view.ChangeLines(terms), Composed: composed, Reason: v.Field("reason"), Remove: map[string]bool{}}
+	c := view.ChangeForm{Lines: view.ChangeLines(terms), Composed: composed, Reason: v.Field("reason"), TakenOut: map[string]bool{}}
 	for i := range c.Lines {
 		c.Lines[i].Value = v.Field("line-" + c.Lines[i].Name)
 	}
 	for _, p := range v.Fields("remove") {
-		c.Remove[p] = true
+		c.TakenOut[p] = true
 	}
 	var others []wire.Person
 	if c.List, others, err = people(v); err != nil {

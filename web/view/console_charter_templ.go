@@ -1390,7 +1390,7 @@ type ChangeForm struct {
 	List     []wire.Approver
 	Staff    []wire.Person // who can be added
 	Lines    []ChangeLine
-	Remove   map[string]bool
+	TakenOut map[string]bool
 	Composed *wire.ComposedCharter
 	Text     string
 	Reason   string
@@ -1596,7 +1596,7 @@ func ChangePage(f Frame, c ChangeForm) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				for _, a := range c.List {
-					templ_7745c5c3_Err = Check("remove-"+a.Person.ID, "remove", a.Person.ID, plain(a.Person.Name)+", team "+a.Person.Team, c.Remove[a.Person.ID]).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = Check("remove-"+a.Person.ID, "remove", a.Person.ID, plain(a.Person.Name)+", team "+a.Person.Team, c.TakenOut[a.Person.ID]).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
