@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"hash/crc32"
 	"io"
 	"os"
@@ -49,7 +48,6 @@ func cachePath(dir, base, volume, tree string) string {
 type cacheReader struct {
 	f     *os.File
 	r     *bufio.Reader
-	sum   hash.Hash32
 	seq   int64
 	count int64
 	left  int64
