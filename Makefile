@@ -6,7 +6,10 @@ SHELL := /bin/bash
 
 # What runs concurrently, and so runs under the race detector. Of the use cases only
 # the races themselves: the rest is sequential, and slow under the detector.
-RACE := ./internal/sqldb/... ./authz/... ./quorum/... ./snapshots/...
+RACE := ./internal/sqldb/... ./authz/... ./quorum/... $$(go list ./snapshots/... | grep -v /rebuild)
+# Of the packages above, what is slow and does one thing at a time: the matrix of
+# faults, gigabytes for their memory; and rebuilding. `make test` runs all of it.
+NO_RACE := 'FlatMemory|EveryCallFails|PowerLoss|WrongBytesAreNeverServed|KilledAtEveryStep|T37_T48'
 CONTROL_RACES := 'T16|T17|T27|T46'
 
 # How long each fuzz target runs in a soak.
@@ -27,7 +30,7 @@ test: setup ## all tests on SQLite and PostgreSQL, embedded and real Redis, and 
 	@.ci/with-postgres go test -timeout 15m ./...
 
 race: setup ## the concurrent packages under the race detector
-	@CGO_ENABLED=1 .ci/with-postgres go test -race -timeout 15m $(RACE)
+	@CGO_ENABLED=1 .ci/with-postgres go test -race -timeout 15m -skip $(NO_RACE) $(RACE)
 	@CGO_ENABLED=1 .ci/with-postgres go test -race -timeout 15m -run $(CONTROL_RACES) ./server/control
 
 lint: ## format, vet, staticcheck, tidiness, generated code, architecture
