@@ -188,7 +188,7 @@ type ListRequest struct {
 
 // Page is a part of a listing. Next is empty on the last page.
 type Page struct {
-	Seq      int64 // of the moment; for now, the head
+	Seq      int64 // of the moment; of the present it is the head
 	Entries  []Version
 	Prefixes []string
 	Next     string

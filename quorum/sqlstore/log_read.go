@@ -58,14 +58,6 @@ func LogEntriesOfTenant(ctx context.Context, tx *sqldb.Tx, tenant string, from i
 	return entries(ctx, tx, n, entryColumns+` WHERE tenant = $1 AND leaf_index >= $2 ORDER BY leaf_index`, tenant, from)
 }
 
-// LatestOfTenant is the newest entries of one tenant, newest first.
-func LatestOfTenant(ctx context.Context, tx *sqldb.Tx, tenant string, n int) ([]LogEntry, error) {
-	if tenant == "" {
-		return nil, ErrNoEntry
-	}
-	return entries(ctx, tx, n, entryColumns+` WHERE tenant = $1 ORDER BY leaf_index DESC`, tenant)
-}
-
 // OfTenantBefore is the entries of one tenant whose index is less than before, newest first.
 func OfTenantBefore(ctx context.Context, tx *sqldb.Tx, tenant string, before int64, n int) ([]LogEntry, error) {
 	if tenant == "" {

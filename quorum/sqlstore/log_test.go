@@ -239,11 +239,11 @@ func TestLogReadsBySubjectAndTenant(t *testing.T) {
 			if err != nil || len(es) != 4 || es[3].Index != 18 || es[0].Subject != "snp_3" {
 				t.Errorf("%+v, %v", es, err)
 			}
-			es, err = sqlstore.LatestOfTenant(ctx, tx, "ten_0", 1)
-			if err != nil || len(es) != 1 || es[0].Index != 18 {
+			es, err = sqlstore.OfTenantBefore(ctx, tx, "ten_0", 18, 2)
+			if err != nil || len(es) != 2 || es[0].Index != 16 || es[1].Index != 14 {
 				t.Errorf("%+v, %v", es, err)
 			}
-			for _, f := range []func(context.Context, *sqldb.Tx, string, int64, int) ([]sqlstore.LogEntry, error){sqlstore.LogEntriesOfTenant, sqlstore.LogEntriesOfSubject} {
+			for _, f := range []func(context.Context, *sqldb.Tx, string, int64, int) ([]sqlstore.LogEntry, error){sqlstore.LogEntriesOfTenant, sqlstore.LogEntriesOfSubject, sqlstore.OfTenantBefore} {
 				if es, err := f(ctx, tx, "", 0, 10); err == nil {
 					t.Errorf("an empty key reads %d entries", len(es))
 				}

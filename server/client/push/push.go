@@ -41,7 +41,8 @@ type Result struct {
 	Unchanged int64 `json:"unchanged"`
 	Deleted   int64 `json:"deleted"`
 	Bytes     int64 `json:"bytes"`
-	// Read is how many bytes of content were read, Sent how many bytes went over the wire as segments.
+	// Read is how many bytes of content were read, Sent the bytes of the segments that were begun to be sent: one that
+	// broke off counts again each time.
 	Read int64 `json:"read"`
 	Sent int64 `json:"sent"`
 	// Seq and At are of the last commit; zero when nothing had to be committed.
