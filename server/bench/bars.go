@@ -110,7 +110,7 @@ func (j *judge) all() []bar {
 	j.times("new stream", "stream", stepNew, own, "best", 1.7)
 	j.share("new stream", "stream", stepNew, own, ceilNew, 0.85)
 	// The fast mode's peer is restic as it is.
-	j.fast()
+	j.times("new stream, fast mode (s2)", "stream", stepNew, fastName, "restic", 3.3)
 	j.times("unchanged stream", "stream", stepUnchanged, own, "best", 2.5)
 	j.times("1 % changed stream", "stream", stepChanged, own, "best", 2.1)
 	j.times("unchanged tree", "tree", stepUnchanged, own, "best", 1)
@@ -128,18 +128,6 @@ func (j *judge) all() []bar {
 	j.times("erase half of the snapshots, space returned", "stream", stepErase, own, "restic", 2)
 	j.many()
 	return j.bars
-}
-
-func (j *judge) fast() {
-	m, ok := j.r.median("stream", stepNew, fastName)
-	o, there := j.r.median("stream", stepNew, "restic")
-	const what, need = "new stream, fast mode (s2)", "3.3 × restic"
-	if !ok || !there {
-		j.add(what, need, "", 0, 3.3, false)
-		return
-	}
-	have := o.Wall.Seconds() / m.Wall.Seconds()
-	j.add(what, need, fmt.Sprintf("%.2f × restic (%s and %s)", have, seconds(m.Wall), seconds(o.Wall)), have, 3.3, true)
 }
 
 func (j *judge) memory() {

@@ -20,13 +20,18 @@ type usage struct {
 	Wall time.Duration
 	// CPU is user and system time of client and server together.
 	CPU time.Duration
+	// Others is the processor time that everything else on the machine took meanwhile, as ticks tell it: noise.
+	Others time.Duration
 	// Client and Server are the peaks of memory in bytes; 0 where there is no server.
 	Client, Server int64
 }
 
+// others is Others where the ticks of /proc did not round it below nothing.
+func (u usage) others() time.Duration { return max(u.Others, 0) }
+
 // add is two steps in a row.
 func (u usage) add(v usage) usage {
-	return usage{Wall: u.Wall + v.Wall, CPU: u.CPU + v.CPU, Client: max(u.Client, v.Client), Server: max(u.Server, v.Server)}
+	return usage{Wall: u.Wall + v.Wall, CPU: u.CPU + v.CPU, Others: u.Others + v.Others, Client: max(u.Client, v.Client), Server: max(u.Server, v.Server)}
 }
 
 // command is one call of a client.
@@ -58,7 +63,7 @@ func run(ctx context.Context, c command) (usage, error) {
 	said := &tail{}
 	cmd.Stderr = said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	start := time.Now()
+	busy, start := machineCPU()-ownCPU(), time.Now()
 	if err := cmd.Start(); err != nil {
 		return usage{}, err
 	}
@@ -91,6 +96,7 @@ func run(ctx context.Context, c command) (usage, error) {
 	close(stop)
 	sampled.Wait()
 	u.CPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	u.Others = machineCPU() - ownCPU() - busy - u.CPU
 	if err != nil {
 		return u, fmt.Errorf("%s: %w\n%s", strings.Join(c.args, " "), err, said)
 	}
@@ -178,7 +184,7 @@ func (s *server) during(step func() (usage, error)) (usage, error) {
 	if err != nil {
 		return u, err
 	}
-	u.CPU += spent - before
+	u.CPU, u.Others = u.CPU+spent-before, u.Others-(spent-before)
 	u.Server, err = peakOf(pid)
 	return u, err
 }

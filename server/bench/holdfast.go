@@ -18,9 +18,9 @@ import (
 // holdfast is this tree's program, built once, as client and server.
 type holdfast struct {
 	binary string
-	// profile is the chunk profile of streams; empty: that of archives.
-	profile string
-	label   string
+	// compression is what its volumes are made with; empty: the default.
+	compression string
+	label       string
 }
 
 // buildHoldfast builds the program, unless one is given.
@@ -34,8 +34,21 @@ func buildHoldfast(ctx context.Context, s *scratch, given string) (*holdfast, er
 	}
 	h := &holdfast{binary: s.path("holdfast"), label: "holdfast"}
 	env := append(os.Environ(), "CGO_ENABLED=0")
-	_, err := run(ctx, command{args: []string{"go", "build", "-trimpath", "-o", h.binary, "holdfast"}, env: env})
+	// Without the state of the repository in it, its digest says whether two runs measured the same program.
+	_, err := run(ctx, command{args: []string{"go", "build", "-trimpath", "-buildvcs=false", "-o", h.binary, "holdfast"}, env: env})
 	return h, err
+}
+
+// subject says which program it is.
+func (h *holdfast) subject(ctx context.Context) (s subject, err error) {
+	if s.Digest, err = sumOf(h.binary); err != nil {
+		return s, err
+	}
+	// Without git, or outside of a repository, the digest says it alone.
+	if text, err := output(ctx, command{args: []string{"git", "describe", "--always", "--dirty", "--exclude", "*"}, env: os.Environ()}); err == nil {
+		s.Revision = text
+	}
+	return s, nil
 }
 
 func (h *holdfast) name() string { return h.label }
@@ -69,12 +82,13 @@ func (h *holdfast) open(ctx context.Context, dir string, k kind) (repository, er
 		return nil, err
 	}
 	r.kind, r.volume = k, "bench"
-	in := wire.CreateVolume{Name: r.volume, Kind: "stream", Profile: h.profile}
-	switch {
-	case k == kindTree:
+	// As holdfast volume create --kind --profile --compression.
+	in := wire.CreateVolume{Name: r.volume, Kind: "stream", Profile: "files", Compression: h.compression}
+	switch k {
+	case kindTree:
 		in.Kind = "files"
-	case k == kindStream && h.profile == "":
-		in.Profile = "files"
+	case kindImage:
+		in.Profile = "disk"
 	}
 	if _, err := r.owner.CreateVolume(ctx, in); err != nil {
 		r.close()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -35,24 +35,24 @@ func start(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	r := &report{}
-	if o.from != "" {
-		text, rerr := os.ReadFile(o.from)
-		err = errors.Join(rerr, json.Unmarshal(text, r))
+	var r *report
+	if len(o.from) > 0 {
+		r, err = load(o.from)
 	} else {
 		r, err = runAll(ctx, o)
 	}
 	if err != nil {
 		return err
 	}
-	if o.plot != "" {
-		title := "Throughput, " + sizeText(r.Size) + ", " + strconv.Itoa(r.Machine.Cores) + " cores (dashed: the ceiling)"
-		if err := createWith(o.plot, func(w io.Writer) error { return writePlot(w, r.Rows, title) }); err != nil {
+	// The document first: whatever fails below, the figures are there.
+	if o.out != "" {
+		if err := createWith(o.out, r.writeJSON); err != nil {
 			return err
 		}
 	}
-	if o.out != "" {
-		if err := createWith(o.out, r.writeJSON); err != nil {
+	if o.plot != "" {
+		title := "Throughput, " + sizeText(r.Size) + ", " + strconv.Itoa(r.Machine.Cores) + " cores (dashed: the ceiling)"
+		if err := createWith(o.plot, func(w io.Writer) error { return writePlot(w, r.Rows, title) }); err != nil {
 			return err
 		}
 	}
@@ -80,7 +80,8 @@ func runAll(ctx context.Context, o options) (_ *report, err error) {
 	}
 	defer func() { err = errors.Join(err, s.drop(s.dir)) }()
 	b := &bench{o: o, scratch: s, results: newResults(), ceilings: &ceilings{}}
-	r := &report{Size: o.size, Runs: o.runs, Machine: thisMachine(), StartUp: map[string]float64{}}
+	part := measuring{At: time.Now().UTC().Format("2006-01-02 15:04 MST"), Sections: o.only, Runs: o.runs, LoadAtStart: loadAverage()}
+	r := &report{Size: o.size, Machine: thisMachine()}
 	if b.corpus, err = newCorpus(ctx); err != nil {
 		return nil, err
 	}
@@ -90,24 +91,21 @@ func runAll(ctx context.Context, o options) (_ *report, err error) {
 	if b.holdfast, err = buildHoldfast(ctx, s, o.binary); err != nil {
 		return nil, err
 	}
+	if r.Subject, err = b.holdfast.subject(ctx); err != nil {
+		return nil, err
+	}
 	if err := b.sections(ctx, r); err != nil {
 		return nil, err
 	}
-	r.Machine.LoadAtEnd = load()
+	part.LoadAtEnd = loadAverage()
+	r.Parts = []measuring{part}
 	r.Peers = append([]peer{{Name: "holdfast", Version: "this tree", Form: "holdfast push, restore and cat, and holdfast serve over loopback HTTP; every fsync"}}, b.about...)
-	var rivals []string
-	for _, p := range b.about {
-		if p.Missing == "" && !p.Local {
-			rivals = append(rivals, p.Name)
-		}
+	r.Ceilings, r.extras, r.Notes, r.Failed = b.ceilings.all, b.extra, b.notes, b.failed
+	r.Starts = b.results.startup
+	for _, k := range b.results.order {
+		r.Raw = append(r.Raw, raw{k, b.results.samples[k]})
 	}
-	for name, all := range b.results.startup {
-		m, _ := median(all)
-		r.StartUp[name] = m.Wall.Seconds()
-	}
-	r.Rows, r.Ceilings, r.extras, r.Notes = b.results.rows(rivals, b.ceilings), b.ceilings.all, b.extra, b.notes
-	r.Failed = b.failed
-	r.Bars = (&judge{r: b.results, peers: rivals, ceilings: b.ceilings, extra: b.extra, cores: r.Machine.Cores}).all()
+	r.judge()
 	return r, nil
 }
 
@@ -115,6 +113,6 @@ func thisMachine() machine {
 	kb, _ := strconv.ParseFloat(strings.TrimSuffix(after(readText("/proc/meminfo"), "MemTotal:"), " kB"), 64) // 0 says that it is not known
 	return machine{
 		Processor: after(readText("/proc/cpuinfo"), "model name"), Cores: runtime.NumCPU(), MemoryGiB: kb / float64(mib),
-		Kernel: strings.TrimSpace(readText("/proc/sys/kernel/osrelease")), Go: runtime.Version(), LoadFirst: load(),
+		Kernel: strings.TrimSpace(readText("/proc/sys/kernel/osrelease")), Go: runtime.Version(),
 	}
 }

@@ -29,9 +29,8 @@ type options struct {
 	out      string
 	soak     bool
 	temp     string
-	profile  string
 	binary   string
-	from     string
+	from     []string
 }
 
 func (o options) does(section string) bool { return slices.Contains(o.only, section) }
@@ -49,9 +48,8 @@ func parseOptions(args []string, errs io.Writer) (o options, err error) {
 	f.StringVar(&o.out, "out", "", "also write the JSON document into this new file")
 	f.BoolVar(&o.soak, "soak", false, "memory: also a generated stream of 32 GiB")
 	f.StringVar(&o.temp, "temp", os.TempDir(), "where to make the temporary directory")
-	f.StringVar(&o.profile, "fast-profile", "fast", "chunk profile of Holdfast's fast mode (s2)")
 	f.StringVar(&o.binary, "binary", "", "measure this program in place of one built from the tree")
-	f.StringVar(&o.from, "from", "", "measure nothing: show the JSON document of an earlier run")
+	from := f.String("from", "", "measure nothing: show the JSON document of an earlier run, or of several of the same program on the same machine as one")
 	if err := f.Parse(args); err != nil {
 		return o, fmt.Errorf("%w: %w", errUsage, err)
 	}
@@ -67,7 +65,12 @@ func parseOptions(args []string, errs io.Writer) (o options, err error) {
 	if o.runs < 1 || o.runs > maxRuns {
 		return o, fmt.Errorf("%w: --runs is from 1 to %d", errUsage, maxRuns)
 	}
-	o.peers, o.only = list(*peers), list(*only)
+	for _, path := range []string{o.plot, o.out} { // said now, not after an hour
+		if _, err := os.Lstat(path); path != "" && err == nil {
+			return o, fmt.Errorf("%w: %s is there already, and nothing is overwritten", errUsage, path)
+		}
+	}
+	o.peers, o.only, o.from = list(*peers), list(*only), list(*from)
 	for _, s := range o.only {
 		if !slices.Contains(sections, s) {
 			return o, fmt.Errorf("%w: --only knows %s, not %q", errUsage, strings.Join(sections, ", "), s)

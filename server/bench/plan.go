@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-
-	"holdfast/server/wire"
 )
 
 // sections runs what --only selects.
@@ -81,11 +78,9 @@ func (b *bench) trees(ctx context.Context) error {
 
 // streams takes the tree's archive in two states.
 func (b *bench) streams(ctx context.Context) error {
-	if err := b.findFast(ctx); err != nil {
-		return err
-	}
 	f := &file{s: b.scratch}
-	return b.measure(ctx, data{name: "stream", kind: kindStream, steps: allSteps, runs: b.o.runs, fast: true,
+	return b.measure(ctx, data{name: "stream", kind: kindStream, steps: allSteps, runs: b.o.runs,
+		fast:  &holdfast{binary: b.holdfast.binary, compression: "s2", label: fastName},
 		at:    f.at,
 		begin: func(context.Context, int) error { return f.next(b.tree) },
 		change: func(context.Context) error {
@@ -141,27 +136,4 @@ func (b *bench) images(ctx context.Context) error {
 		at:     func() (string, int64) { return path, b.o.size },
 		change: func(context.Context) error { return rewritePages(path, 1) }})
 	return errors.Join(err, b.scratch.drop(path))
-}
-
-// findFast asks a service whether it knows the profile of the fast mode.
-func (b *bench) findFast(ctx context.Context) error {
-	dir, err := b.scratch.sub("fast")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Join(dir, "home"), 0o700); err != nil {
-		return err
-	}
-	r, err := b.holdfast.serve(ctx, dir)
-	if err != nil {
-		return err
-	}
-	_, err = r.owner.CreateVolume(ctx, wire.CreateVolume{Name: "fast", Kind: "stream", Profile: b.o.profile})
-	r.close()
-	if err != nil {
-		b.note("Holdfast's fast mode (profile %q) was not measured: %v", b.o.profile, err)
-	} else {
-		b.fast = &holdfast{binary: b.holdfast.binary, profile: b.o.profile, label: fastName}
-	}
-	return b.scratch.drop(dir)
 }

@@ -84,6 +84,22 @@ func ownCPU() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
+// busyTicks is the ticks that all processors together were not idle, from the
+// text of /proc/stat (proc(5)); what a hypervisor took away is among them.
+func busyTicks(stat string) (n int64) {
+	for i, f := range strings.Fields(after(stat, "cpu ")) {
+		if ticks, err := strconv.ParseInt(f, 10, 64); err == nil && i < 8 && i != 3 && i != 4 { // idle, and waiting for a disk
+			n += ticks
+		}
+	}
+	return n
+}
+
+// machineCPU is the processor time that the whole machine has spent; 0 if it does not say.
+func machineCPU() time.Duration {
+	return time.Duration(busyTicks(readText("/proc/stat"))) * time.Second / ticksPerSecond
+}
+
 // resetPeak makes peakOf count from what the process holds now.
 func resetPeak(pid int) error {
 	f, err := os.OpenFile(proc(pid, "clear_refs"), os.O_WRONLY, 0)
@@ -104,8 +120,6 @@ type machine struct {
 	MemoryGiB float64 `json:"memory_gib"`
 	Kernel    string  `json:"kernel"`
 	Go        string  `json:"go"`
-	LoadAtEnd string  `json:"load_at_end" doc:"load averages of 1, 5 and 15 minutes: what else ran"`
-	LoadFirst string  `json:"load_at_start"`
 }
 
 // after is the value of the first line of text that begins with a name.
@@ -126,7 +140,7 @@ func readText(path string) string {
 	return string(text)
 }
 
-func load() string {
+func loadAverage() string {
 	f := strings.Fields(readText("/proc/loadavg"))
 	return strings.Join(f[:min(3, len(f))], " ")
 }

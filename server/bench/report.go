@@ -14,13 +14,37 @@ type extras struct {
 	Many   *many    `json:"many,omitempty"`
 }
 
+// raw is what was measured, from which rows and bars are made.
+type raw struct {
+	point
+	Samples []sample `json:"samples"`
+}
+
+// measuring is one run of the bench.
+type measuring struct {
+	Name        string   `json:"name,omitempty"`
+	At          string   `json:"at,omitempty"`
+	Sections    []string `json:"sections"`
+	Runs        int      `json:"runs"`
+	LoadAtStart string   `json:"load_at_start" doc:"load averages of 1, 5 and 15 minutes: what else ran"`
+	LoadAtEnd   string   `json:"load_at_end"`
+}
+
+// subject is the program that was measured.
+type subject struct {
+	// Revision names the state of the sources, where there is a repository; Digest is the SHA-256 of the program.
+	Revision string `json:"revision,omitempty"`
+	Digest   string `json:"sha256"`
+}
+
 // report is all that a run has to say.
 type report struct {
 	Machine    machine            `json:"machine"`
+	Subject    subject            `json:"holdfast"`
+	Parts      []measuring        `json:"parts"`
 	Size       int64              `json:"size_bytes"`
 	Files      int                `json:"tree_files,omitempty"`
 	TreeBytes  int64              `json:"tree_bytes,omitempty"`
-	Runs       int                `json:"runs"`
 	Peers      []peer             `json:"peers"`
 	StartUp    map[string]float64 `json:"startup_seconds"`
 	Rows       []row              `json:"rows"`
@@ -34,6 +58,9 @@ type report struct {
 	Notes []string `json:"notes"`
 	// Failed is what could not be measured, and why.
 	Failed []string `json:"failed,omitempty"`
+	Raw    []raw    `json:"raw,omitempty"`
+	// Starts are the calls that show each program's start-up.
+	Starts map[string][]sample `json:"raw_startup,omitempty"`
 }
 
 func (r *report) writeJSON(w io.Writer) error {
@@ -76,9 +103,9 @@ func (r *report) tables() []table {
 			vsCeiling += " of " + x.CeilingName
 		}
 		steps = append(steps, []string{x.Data, x.Step, x.Program, fmt.Sprintf("%.2f (%.2f–%.2f)", x.Seconds, x.Least, x.Most), fmt.Sprintf("%.0f", x.MiBs),
-			fmt.Sprintf("%.0f", x.Net), fmt.Sprintf("%.2f", x.CPU), fmt.Sprintf("%.0f + %.0f", x.ClientPeak, x.ServerPeak), stored, optional(x.VsBest, "%.2f ×"), vsCeiling})
+			fmt.Sprintf("%.0f", x.Net), fmt.Sprintf("%.2f (%.2f)", x.CPU, x.Others), fmt.Sprintf("%.0f + %.0f", x.ClientPeak, x.ServerPeak), stored, optional(x.VsBest, "%.2f ×"), vsCeiling})
 	}
-	out = append(out, table{"Steps", []string{"data", "step", "program", "seconds", "MiB/s", "without start-up", "CPU s", "peak MiB client + server", "stored MiB (grown)", "against best peer", "share of ceiling"}, steps})
+	out = append(out, table{"Steps", []string{"data", "step", "program", "seconds", "MiB/s", "without start-up", "CPU s (others')", "peak MiB client + server", "stored MiB (grown)", "against best peer", "share of ceiling"}, steps})
 	var limits [][]string
 	for _, c := range r.Ceilings {
 		limits = append(limits, []string{c.Name, fmt.Sprintf("%.0f", c.MiBs), c.What})
@@ -127,10 +154,23 @@ func optional(x float64, format string) string {
 	return fmt.Sprintf(format, x)
 }
 
+// facts says what was measured, on what, and in which runs.
 func (r *report) facts() string {
-	return fmt.Sprintf("%s, %d cores, %.0f GiB, Linux %s, %s; load %s at the start, %s at the end. %s each, medians of %d runs; tree: %d files, %.0f MiB.",
-		r.Machine.Processor, r.Machine.Cores, r.Machine.MemoryGiB, r.Machine.Kernel, r.Machine.Go, r.Machine.LoadFirst, r.Machine.LoadAtEnd,
-		sizeText(r.Size), r.Runs, r.Files, float64(r.TreeBytes)/float64(mib))
+	var b strings.Builder
+	revision := r.Subject.Revision
+	if revision == "" {
+		revision = "of no revision"
+	}
+	fmt.Fprintf(&b, "%s, %d cores, %.0f GiB, Linux %s, %s; Holdfast %s (SHA-256 %.12s). %s each; tree: %d files, %.0f MiB.",
+		r.Machine.Processor, r.Machine.Cores, r.Machine.MemoryGiB, r.Machine.Kernel, r.Machine.Go, revision, r.Subject.Digest, sizeText(r.Size), r.Files, float64(r.TreeBytes)/float64(mib))
+	for _, p := range r.Parts {
+		name := "Run"
+		if p.Name != "" {
+			name = "Run " + p.Name
+		}
+		fmt.Fprintf(&b, " %s of %s: %s; %d of each; load %s at the start, %s at the end.", name, p.At, strings.Join(p.Sections, ", "), p.Runs, p.LoadAtStart, p.LoadAtEnd)
+	}
+	return b.String()
 }
 
 func (r *report) writeText(w io.Writer) error {

@@ -42,6 +42,7 @@ func median(all []sample) (m sample, ok bool) {
 	}
 	m.Wall = middle(all, func(s sample) time.Duration { return s.Wall })
 	m.CPU = middle(all, func(s sample) time.Duration { return s.CPU })
+	m.Others = middle(all, func(s sample) time.Duration { return s.others() })
 	m.Bytes = middle(all, func(s sample) int64 { return s.Bytes })
 	m.Stored = middle(all, func(s sample) int64 { return s.Stored })
 	m.Grown = middle(all, func(s sample) int64 { return s.Grown })
@@ -51,13 +52,13 @@ func median(all []sample) (m sample, ok bool) {
 	return m, true
 }
 
-func middle[T cmp.Ordered](all []sample, of func(sample) T) T {
+func middle[T ~int64](all []sample, of func(sample) T) T {
 	values := make([]T, len(all))
 	for i, s := range all {
 		values[i] = of(s)
 	}
 	slices.Sort(values)
-	return values[(len(values)-1)/2]
+	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
 }
 
 func (r *results) median(data, step, program string) (sample, bool) {
@@ -92,8 +93,10 @@ type row struct {
 	Most  float64 `json:"most_seconds"`
 	MiBs  float64 `json:"mib_s"`
 	// Net is MiBs without the program's start-up.
-	Net        float64 `json:"mib_s_without_startup"`
-	CPU        float64 `json:"cpu_seconds"`
+	Net float64 `json:"mib_s_without_startup"`
+	CPU float64 `json:"cpu_seconds"`
+	// Others is the processor time that the rest of the machine took meanwhile.
+	Others     float64 `json:"others_cpu_seconds"`
 	ClientPeak float64 `json:"client_peak_mib"`
 	ServerPeak float64 `json:"server_peak_mib"`
 	Stored     int64   `json:"stored_bytes"`
@@ -112,7 +115,7 @@ func (r *results) rows(peers []string, ceilings *ceilings) []row {
 		all := r.samples[k]
 		m, _ := median(all)
 		x := row{Data: k.Data, Step: k.Step, Program: k.Program, Runs: len(all), Bytes: m.Bytes, Seconds: m.Wall.Seconds(),
-			MiBs: rate(m.Bytes, m.Wall), Net: rate(m.Bytes, r.net(k, m.Wall)), CPU: m.CPU.Seconds(),
+			MiBs: rate(m.Bytes, m.Wall), Net: rate(m.Bytes, r.net(k, m.Wall)), CPU: m.CPU.Seconds(), Others: m.Others.Seconds(),
 			ClientPeak: float64(m.Client) / float64(mib), ServerPeak: float64(m.Server) / float64(mib), Stored: m.Stored, Grown: m.Grown}
 		least := slices.MinFunc(all, func(a, b sample) int { return cmp.Compare(a.Wall, b.Wall) })
 		most := slices.MaxFunc(all, func(a, b sample) int { return cmp.Compare(a.Wall, b.Wall) })

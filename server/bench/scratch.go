@@ -59,6 +59,28 @@ func createWith(path string, write func(io.Writer) error) error {
 	return errors.Join(write(f), f.Close())
 }
 
+// warm reads everything that lies at path, so that it is in the page cache.
+func warm(path string) error {
+	buffer := make([]byte, mib)
+	return filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) || err == nil && !d.Type().IsRegular() {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		f, err := os.Open(p)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		_, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{f}, buffer)
+		return errors.Join(err, f.Close())
+	})
+}
+
 // bytesBelow is the size of all regular files below dirs; what vanishes meanwhile
 // counts nothing.
 func bytesBelow(dirs ...string) (n int64, err error) {

@@ -32,7 +32,6 @@ type bench struct {
 	corpus   *corpus
 	tree     *tree
 	holdfast *holdfast
-	fast     *holdfast // nil: this build has no fast mode
 	peers    []program
 	about    []peer
 	results  *results
@@ -58,10 +57,10 @@ func (b *bench) fail(format string, args ...any) {
 	b.failed = append(b.failed, text)
 }
 
-// all is Holdfast and its peers; the order turns with the round, so that nobody
-// always runs first.
-func (b *bench) all(round int) []program {
-	list := append([]program{b.holdfast}, b.peers...)
+// all is Holdfast, its peers and who else takes part; the order turns with the
+// round, so that nobody always runs first.
+func (b *bench) all(round int, more ...program) []program {
+	list := slices.Concat([]program{b.holdfast}, b.peers, more)
 	turn := round % len(list)
 	return append(slices.Clone(list[turn:]), list[:turn]...)
 }
@@ -72,7 +71,7 @@ type data struct {
 	kind   kind
 	steps  []string
 	runs   int
-	fast   bool                                     // whether the fast mode takes part
+	fast   program                                  // Holdfast's fast mode, if it takes part
 	at     func() (path string, size int64)         // where the present state lies
 	change func(ctx context.Context) error          // to the next state
 	begin  func(ctx context.Context, run int) error // before a run; may be nil
@@ -114,8 +113,8 @@ func (b *bench) round(ctx context.Context, d data, n int) (err error) {
 		err = errors.Join(err, b.scratch.drop(dir))
 	}()
 	programs := b.all(n)
-	if d.fast && b.fast != nil {
-		programs = append(programs, b.fast)
+	if d.fast != nil {
+		programs = b.all(n, d.fast)
 	}
 	for _, p := range programs {
 		own := filepath.Join(dir, p.name())
@@ -164,9 +163,16 @@ func (b *bench) round(ctx context.Context, d data, n int) (err error) {
 // step runs one step of one program, and notes what it cost.
 func (b *bench) step(ctx context.Context, d data, step string, c *contender, dir string, n int) error {
 	path, size := d.at()
-	syscall.Sync() // what others left to write is not to be written during this step
 	s := sample{Bytes: size}
-	var err error
+	// What will be read is in the page cache for everybody, and what others left to write is not written during this step.
+	err := warm(path)
+	if step == stepRestore {
+		err = warm(filepath.Join(dir, c.p.name()))
+	}
+	if err != nil {
+		return err
+	}
+	syscall.Sync()
 	if step == stepRestore {
 		s.usage, err = b.restore(ctx, d, c, dir, path, n)
 	} else {
@@ -182,8 +188,8 @@ func (b *bench) step(ctx context.Context, d data, step string, c *contender, dir
 	}
 	s.Grown, c.last = s.Stored-c.last, s.Stored
 	b.results.add(point{d.name, step, c.p.name()}, s)
-	b.say("%-8s %-12s %-14s %7.2f s  %8.1f MiB/s  cpu %6.2f s  peak %4d + %4d MiB  stored %7.1f MiB", d.name, step, c.p.name(),
-		s.Wall.Seconds(), rate(s.Bytes, s.Wall), s.CPU.Seconds(), s.Client/mib, s.Server/mib, float64(s.Stored)/float64(mib))
+	b.say("%-8s %-12s %-14s %7.2f s  %8.1f MiB/s  cpu %6.2f s  (others %5.2f)  peak %4d + %4d MiB  stored %7.1f MiB", d.name, step, c.p.name(),
+		s.Wall.Seconds(), rate(s.Bytes, s.Wall), s.CPU.Seconds(), s.others().Seconds(), s.Client/mib, s.Server/mib, float64(s.Stored)/float64(mib))
 	return nil
 }
 
