@@ -140,7 +140,7 @@ func (w *writer) commit(ctx context.Context, group []*op) (deferred []*op) {
 
 // domainError reports whether a transaction was refused by what it would have done, so that nothing of it happened.
 func domainError(err error) bool {
-	for _, e := range []error{ErrLease, ErrChunkGone, ErrExists, ErrQuota, ErrPrecondition, ErrNotFound, errMoved} {
+	for _, e := range []error{ErrLease, ErrChunkGone, ErrExists, ErrQuota, ErrPrecondition, ErrNotFound, ErrOffset, errMoved} {
 		if errors.Is(err, e) {
 			return true
 		}

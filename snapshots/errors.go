@@ -44,6 +44,10 @@ var (
 	ErrUnknownChunk = errors.New("snapshots: a chunk that is not known here")
 	// ErrSegment means that a segment of a push is not the one that is due.
 	ErrSegment = errors.New("snapshots: not the segment that is due")
+	// ErrOffset means that bytes of an upload do not begin where it ends, or that it takes none any more.
+	ErrOffset = errors.New("snapshots: not where the upload goes on")
+	// ErrUploads means that too many uploads are open.
+	ErrUploads = errors.New("snapshots: too many uploads are open")
 	// ErrTooLarge means that metadata exceeds its bound.
 	ErrTooLarge = errors.New("snapshots: metadata too large")
 )

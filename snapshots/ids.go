@@ -9,6 +9,7 @@ type (
 	packKind     struct{}
 	leaseKind    struct{}
 	pushKind     struct{}
+	uploadKind   struct{}
 )
 
 func (volumeKind) Prefix() string   { return "vol" }
@@ -16,6 +17,7 @@ func (snapshotKind) Prefix() string { return "snp" }
 func (packKind) Prefix() string     { return "pck" }
 func (leaseKind) Prefix() string    { return "lea" }
 func (pushKind) Prefix() string     { return "psh" }
+func (uploadKind) Prefix() string   { return "upl" }
 
 type (
 	// VolumeID names a volume, vol_….
@@ -28,6 +30,8 @@ type (
 	LeaseID = id.ID[leaseKind]
 	// PushID names one push session, psh_….
 	PushID = id.ID[pushKind]
+	// UploadID names one upload that may go on, upl_….
+	UploadID = id.ID[uploadKind]
 )
 
 // ParseVolumeID reads the text of a volume's id.
@@ -35,6 +39,9 @@ func ParseVolumeID(s string) (VolumeID, error) { return id.Parse[volumeKind](s) 
 
 // ParseSnapshotID reads the text of a snapshot's id.
 func ParseSnapshotID(s string) (SnapshotID, error) { return id.Parse[snapshotKind](s) }
+
+// ParseUploadID reads the text of an upload's id.
+func ParseUploadID(s string) (UploadID, error) { return id.Parse[uploadKind](s) }
 
 // PackBlob is the name of the blob that holds a pack: packs/TENANT/pck_….
 func PackBlob(tenant string, p PackID) string { return "packs/" + tenant + "/" + p.String() }

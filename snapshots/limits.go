@@ -87,6 +87,18 @@ const (
 	KnownBatch = 8192
 	// PartialLife is how long the chunks of a file whose push broke off stay for it to be begun again.
 	PartialLife = 24 * time.Hour
+	// UploadLife is how long after its last use an upload can go on: less than its partials stay, by more than the clocks
+	// of nodes differ.
+	UploadLife = PartialLife - time.Hour
+	// UploadStep is about how many bytes of an upload become durable at a time. uploadPage is how many steps are put
+	// together at once.
+	UploadStep = 32 << 20
+	uploadPage = 64
+	// maxUploadSize bounds an upload, in bytes (64 TiB), and with it its steps.
+	maxUploadSize = 64 << 40
+	// maxUploadsOfOwner and maxUploadsOfTenant bound the open uploads.
+	maxUploadsOfOwner  = 64
+	maxUploadsOfTenant = 512
 
 	// maxKnown bounds the ids of a volume that a node remembers, and of all volumes; maxUploaded those that a session
 	// adds. What is above is sent again.

@@ -24,6 +24,7 @@ type Partial struct {
 
 // PushStore keeps partials, and answers what a push asks about many paths and chunks at once.
 type PushStore interface {
+	UploadStore
 	// InsertPartial inserts a row. The edges of its recipe are counted in the same transaction.
 	InsertPartial(ctx context.Context, tx *sqldb.Tx, p Partial) error
 	// FinishPartials marks the rows of a push with segments before the given one as done.

@@ -3,6 +3,7 @@ package chunk
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"io"
 	"sync"
 )
@@ -189,7 +190,12 @@ func (c *Chunker) hole() (Piece, error) {
 		c.fill()
 	}
 	if c.err != nil && c.err != io.EOF {
-		return Piece{}, c.err
+		if c.start == c.end {
+			total = decided(total)
+		}
+		if total == 0 || !errors.Is(c.err, ErrMore) {
+			return Piece{}, c.err
+		}
 	}
 	return Piece{Hole: total}, nil
 }

@@ -28,10 +28,10 @@ func (*Store) Partials(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID, 
 	return collect(rows, err, scanPartial)
 }
 
-// OldPartials implements snapshots.PushStore.
+// OldPartials implements snapshots.PushStore. Those of an upload are as old as its last use.
 func (*Store) OldPartials(ctx context.Context, tx *sqldb.Tx, tenant string, before int64, limit int) ([]snapshots.Partial, error) {
 	rows, err := tx.Query(ctx, `SELECT volume, push, segment, tenant, path, recipe, size, done, at FROM partials
-		WHERE tenant = $1 AND (done OR at < $2) ORDER BY volume, push, segment LIMIT $3`, tenant, before, limit)
+		WHERE tenant = $1 AND (done OR at < $2 AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.push = partials.push AND u.state = 'open' AND u.at >= $2)) ORDER BY volume, push, segment LIMIT $3`, tenant, before, limit)
 	return collect(rows, err, scanPartial)
 }
 

@@ -60,6 +60,7 @@ type Pending struct {
 	d     *Digest
 	size  int64
 	queue []*slot
+	cut   *[]Extent // of Cut: where extents go instead of b and d
 }
 
 // smallPiece is below what a buffer is made to measure rather than taken from the pool.
@@ -140,16 +141,22 @@ func (p *Pipeline) release(b []byte) {
 func (f *Pending) drain(ctx context.Context) error {
 	s := f.queue[0]
 	f.queue = f.queue[1:]
-	if s.hole > 0 {
-		f.d.Hole(s.hole)
-		return f.b.add(ctx, 0, Extent{Len: s.hole})
+	if s.hole == 0 {
+		if <-s.done; s.err != nil {
+			return s.err
+		}
 	}
-	<-s.done
-	if s.err != nil {
-		return s.err
+	x := Extent{Child: s.child, Len: s.size}
+	switch {
+	case f.cut != nil:
+		*f.cut = append(*f.cut, x)
+		return nil
+	case x.Hole():
+		f.d.Hole(x.Len)
+	default:
+		f.d.Data(x.Child.ID, x.Len)
 	}
-	f.d.Data(s.child.ID, s.size)
-	return f.b.add(ctx, 0, Extent{Child: s.child, Len: s.size})
+	return f.b.add(ctx, 0, x)
 }
 
 // settle waits for what is at work, so that no goroutine outlives the stream.
