@@ -37,6 +37,15 @@ func queue(v *page.Visit) error {
 		return err
 	}
 	q.Freezes = len(freezes)
+	sites, err := v.Control.Sites(v.Context(), v.Who)
+	if err != nil {
+		return err
+	}
+	for _, s := range sites {
+		if s.Here && s.Suspended != "" {
+			q.Suspended = s.Suspended
+		}
+	}
 	return v.Show(view.Frame{Title: "Queue", Here: "/", Wide: true}, func(f view.Frame) templ.Component { return view.QueuePage(f, q) })
 }
 

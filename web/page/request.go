@@ -209,12 +209,20 @@ func showDecision(v *Visit, decision string) error {
 	if err != nil {
 		return err
 	}
+	var b *wire.Brief
+	if r.State != "draft" {
+		brief, err := v.Control.Brief(v.Context(), v.Who, r.ID)
+		if err != nil {
+			return err
+		}
+		b = &brief
+	}
 	session, err := v.Control.Session(v.Context(), v.Who)
 	if err != nil {
 		return err
 	}
-	return v.Show(view.Frame{Title: view.Words(decision) + ": " + strings.ToLower(view.Words(r.Action)), Here: "/requests"}, func(f view.Frame) templ.Component {
-		return view.Decide(f, r, decision, session.Methods, v.Field("reason"))
+	return v.Show(view.Frame{Title: view.Words(decision) + ": " + strings.ToLower(view.Words(r.Action)), Here: "/requests", Wide: true}, func(f view.Frame) templ.Component {
+		return view.Decide(f, r, b, decision, session.Methods, v.Field("reason"))
 	})
 }
 

@@ -17,11 +17,11 @@
     return ms < 0 ? `in ${words}` : `${words} ago`;
   };
   const span = (s) => {
-    if (s >= 172800) return `${Math.floor(s / 86400)} days ${Math.floor((s % 86400) / 3600)} h`;
-    if (s >= 3600) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
-    if (s >= 60 && s % 60 === 0) return `${s / 60} min`;
-    if (s >= 60) return `${Math.floor(s / 60)} min ${s % 60} s`;
-    return `${s} s`;
+    const two = (large, name, small, smaller) => {
+      const n = Math.floor(s % large / small);
+      return `${Math.floor(s / large)} ${name}` + (n ? ` ${n} ${smaller}` : "");
+    };
+    return s >= 172800 ? two(86400, "days", 3600, "h") : s >= 3600 ? two(3600, "h", 60, "min") : s >= 60 ? two(60, "min", 1, "s") : `${s} s`;
   };
   const write = (e, text) => { if (e.textContent !== text) e.textContent = text; };
 

@@ -2,6 +2,7 @@ package view
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"holdfast/server/wire"
@@ -16,7 +17,17 @@ func ChangeLines(t wire.Terms) []ChangeLine {
 			s = x
 		}
 	}
-	span := func(seconds float64) string { return (time.Duration(seconds * float64(time.Second))).String() }
+	span := func(seconds float64) string { // as a charter spells it, but for parts of nothing
+		text := time.Duration(seconds * float64(time.Second)).String()
+		if strings.HasSuffix(text, "m0s") {
+			text = strings.TrimSuffix(text, "0s")
+		}
+		if strings.HasSuffix(text, "h0m") {
+			text = strings.TrimSuffix(text, "0m")
+		}
+		return text
+	}
+	size := func(n int64) string { return strconv.FormatInt(n, 10) + " (" + Bytes(n) + ")" }
 	number := func(n int) string { return strconv.Itoa(n) }
 	amount := func(n int64) string { return strconv.FormatInt(n, 10) }
 	yes := "no"
@@ -36,8 +47,8 @@ func ChangeLines(t wire.Terms) []ChangeLine {
 		{Name: "quarantine", Label: "Quarantine", Now: span(t.Quarantine), Hint: hours},
 		{Name: "clocks", Label: "Outside clocks", Now: number(t.Clocks)},
 		{Name: "request-copies", Label: "Copies in one request, at most", Now: amount(s.RequestCopies)},
-		{Name: "request-bytes", Label: "Bytes in one request, at most", Now: amount(s.RequestBytes)},
+		{Name: "request-bytes", Label: "Bytes in one request, at most", Now: size(s.RequestBytes)},
 		{Name: "day-copies", Label: "Copies in a day, at most", Now: amount(s.DayCopies)},
-		{Name: "day-bytes", Label: "Bytes in a day, at most", Now: amount(s.DayBytes)},
+		{Name: "day-bytes", Label: "Bytes in a day, at most", Now: size(s.DayBytes)},
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Time shows a moment in UTC, to the second, for all readers alike.
@@ -31,6 +33,9 @@ func Count(n int64, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
+	if n >= 10_000 {
+		return grouped(n) + " " + many
+	}
 	return fmt.Sprintf("%d %s", n, many)
 }
 
@@ -39,15 +44,21 @@ func Span(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second)).Round(time.Second)
 	switch {
 	case d >= 48*time.Hour:
-		return fmt.Sprintf("%d days %d h", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+		return twoParts(d, 24*time.Hour, "days", time.Hour, "h")
 	case d >= time.Hour:
-		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
-	case d >= time.Minute && d%time.Minute == 0:
-		return fmt.Sprintf("%d min", d/time.Minute)
+		return twoParts(d, time.Hour, "h", time.Minute, "min")
 	case d >= time.Minute:
-		return fmt.Sprintf("%d min %d s", d/time.Minute, d%time.Minute/time.Second)
+		return twoParts(d, time.Minute, "min", time.Second, "s")
 	}
 	return fmt.Sprintf("%d s", d/time.Second)
+}
+
+// twoParts leaves a second part of nothing unsaid.
+func twoParts(d, large time.Duration, name string, small time.Duration, smaller string) string {
+	if n := d % large / small; n > 0 {
+		return fmt.Sprintf("%d %s %d %s", d/large, name, n, smaller)
+	}
+	return fmt.Sprintf("%d %s", d/large, name)
 }
 
 // Words makes a name such as "delete-copies" readable.
@@ -59,6 +70,20 @@ func Words(name string) string {
 	return strings.ToUpper(name[:1]) + name[1:]
 }
 
+// Sentence begins with a capital letter.
+func Sentence(s string) string {
+	if s == "" {
+		return ""
+	}
+	r, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[size:]
+}
+
+// stateTags are the states in the words of people, where those are others.
+var stateTags = map[string]string{"open": "waiting for votes", "cooling": "cooling off", "executing": "being carried out", "tombstoned": "hidden", "restored": "brought back", "applied": "done"}
+
+func stateTag(state string) string { return orText(stateTags[state], state) }
+
 // States says what each state of a request means to a reader.
 var States = map[string]string{
 	"draft":      "Draft: nobody is bound until a person confirms it",
@@ -66,11 +91,11 @@ var States = map[string]string{
 	"cooling":    "Quorum reached, cooling off: anyone concerned can still stop it",
 	"executing":  "Being carried out",
 	"tombstoned": "Hidden: until the grace period ends one person can bring it back",
-	"erased":     "Erased",
-	"denied":     "Denied",
+	"erased":     "Erased: gone for good",
+	"denied":     "Denied: it is not carried out",
 	"expired":    "Expired: silence denies",
-	"cancelled":  "Cancelled",
-	"restored":   "Brought back",
+	"cancelled":  "Cancelled: it is not carried out",
+	"restored":   "Brought back: nothing of it is gone",
 	"applied":    "Done",
 }
 

@@ -76,9 +76,10 @@ func invisible(r rune) bool {
 }
 
 // Spelled is text in ASCII quotes as a statement spells it, or "" where that
-// would say nothing new: letters of other scripts can look like ASCII ones.
+// would say nothing new: letters of other scripts can look like ASCII ones, those of
+// Latin-1 with an accent cannot.
 func Spelled(s string) string {
-	if strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
+	if strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf && !accented(r) }) < 0 {
 		return ""
 	}
 	var out strings.Builder
@@ -95,3 +96,7 @@ func Spelled(s string) string {
 	}
 	return `"` + out.String() + `"`
 }
+
+// accented are the letters of Latin-1 with an accent, such as ü: each is drawn with
+// something that no ASCII letter has.
+func accented(r rune) bool { return r >= 0xC0 && r <= 0xFF && !strings.ContainsRune("×÷ßÞþ", r) }

@@ -36,6 +36,14 @@ func TestT50_VisibleNamesWhatCannotBeSeen(t *testing.T) {
 	if got := view.Spelled("Аcme\""); got != `"\u{410}cme\""` {
 		t.Errorf("spelled %s", got)
 	}
+	for _, letter := range []string{"u\u0308", "\u0131", "\u00d7", "\u00a0", "ß"} { // combined, dotless, a sign, a space, nearly B
+		if view.Spelled("Z"+letter) == "" {
+			t.Errorf("%+q is not spelled", letter)
+		}
+	}
+	if got := view.Spelled("Jürgen Müller"); got != "" {
+		t.Errorf("letters that look like no others are spelled: %s", got)
+	}
 	if got := view.Spelled("Acme"); got != "" {
 		t.Errorf("plain ASCII spelled again: %s", got)
 	}
