@@ -74,8 +74,8 @@ func wrongs(under []wire.Request, freezes []wire.Freeze, notices []wire.Notice) 
 		}
 	}
 	if unread > 0 {
-		out = append(out, view.Wrong{What: view.Count(int64(unread), "thing was told to you that you have", "things were told to you that you have") + " not marked as read.",
-			Do: "New factors and members you do not know are worth a freeze.", Path: "/notices", Link: "Read what you were told"})
+		out = append(out, view.Wrong{What: "You have " + view.Count(int64(unread), "unread notice", "unread notices") + ".",
+			Do: "A new factor or member that nobody knows is worth a freeze.", Path: "/notices", Link: "Read"})
 	}
 	return out
 }

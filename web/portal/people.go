@@ -138,6 +138,10 @@ func activityPages(s *page.Site) {
 		if err != nil {
 			return err
 		}
+		names, err := ownNames(v)
+		if err != nil {
+			return err
+		}
 		first, older := "", ""
 		if before >= 0 {
 			first = "/activity"
@@ -145,7 +149,7 @@ func activityPages(s *page.Site) {
 		if next >= 0 {
 			older = "/activity?before=" + strconv.FormatInt(next, 10)
 		}
-		return v.Show(view.Frame{Title: "Activity", Here: "/activity"}, func(f view.Frame) templ.Component { return view.ActivityPage(f, list, first, older) })
+		return v.Show(view.Frame{Title: "Activity", Here: "/activity", Wide: true}, func(f view.Frame) templ.Component { return view.ActivityPage(f, list, names, first, older) })
 	})
 	s.Get("/activity/:index", func(v *page.Visit) error {
 		index, err := strconv.ParseInt(v.Param("index"), 10, 64)
@@ -158,4 +162,24 @@ func activityPages(s *page.Site) {
 		}
 		return v.Show(view.Frame{Title: "Entry " + v.Param("index") + " of the log", Here: "/activity"}, func(f view.Frame) templ.Component { return view.EntryPage(f, checked) })
 	})
+}
+
+// ownNames are the names of the tenant's people and volumes by id: the log holds ids.
+func ownNames(v *page.Visit) (map[string]string, error) {
+	names := map[string]string{}
+	people, err := v.Control.Members(v.Context(), v.Who)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range people {
+		names[p.ID] = p.Name
+	}
+	volumes, err := v.Control.Volumes(v.Context(), v.Who)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range volumes {
+		names[x.ID] = x.Name
+	}
+	return names, nil
 }

@@ -45,5 +45,5 @@ func showHolds(v *page.Visit) error {
 	if s.Volumes, err = v.Control.Volumes(v.Context(), v.Who); err != nil {
 		return err
 	}
-	return v.Show(view.Frame{Title: "Holds", Here: "/freeze"}, func(f view.Frame) templ.Component { return view.HoldsPage(f, s) })
+	return v.Show(view.Frame{Title: "Holds", Here: "/freeze", Wide: true}, func(f view.Frame) templ.Component { return view.HoldsPage(f, s) })
 }
