@@ -13,6 +13,8 @@ const (
 	MaxTarget = 16 << 10
 	// maxETags bounds the entity tags of one precondition.
 	maxETags = 64
+	// maxBeginUpload bounds the announcement of an upload.
+	maxBeginUpload = 32 << 10
 	// copyBuffer is how much of a download is written at once.
 	copyBuffer = 256 << 10
 	// maxPullRequest bounds the body of a pull's request; pullBuffer is how many

@@ -13,9 +13,9 @@ var errTarget = errors.New("transfer: no such place")
 type target struct {
 	volume   string // id or name; empty for a snapshot
 	snapshot string
-	kind     string // files, tar, stream, pull, keys, push
+	kind     string // files, tar, stream, pull, keys, push, uploads
 	path     string // of kind files: the path within, byte for byte
-	session  string // of kind push, but for its beginning
+	session  string // of kinds push and uploads, but for their beginning
 	action   string // of a session: known, or segments
 	segment  int64
 }
@@ -52,6 +52,9 @@ func parseTarget(escaped string) (t target, err error) {
 	case (t.kind == "tar" || t.kind == "stream" || t.kind == "pull" || t.kind == "keys") && len(parts) == 0:
 	case t.kind == "push" && t.snapshot == "":
 		return parsePush(t, parts)
+	case t.kind == "uploads" && t.snapshot == "" && len(parts) == 0:
+	case t.kind == "uploads" && t.snapshot == "" && len(parts) == 1 && parts[0] != "":
+		t.session = parts[0]
 	default:
 		return t, errTarget
 	}

@@ -69,6 +69,9 @@ func (h *handler) serve(c echo.Context) error {
 			return control.NewError(wire.TypeForeignOrigin, err, "A page of another site may not do this with your session.")
 		}
 	}
+	if t.kind == "uploads" {
+		cred.Unattended = r.Header.Get("X-Unattended") == "1" // a page that goes on by itself does not prolong the session
+	}
 	who, err := h.control.AuthenticateData(r.Context(), cred)
 	if err != nil {
 		return err
@@ -78,6 +81,9 @@ func (h *handler) serve(c echo.Context) error {
 	}
 	if t.kind == "push" {
 		return h.push(c, who, t)
+	}
+	if t.kind == "uploads" {
+		return h.uploads(c, who, t)
 	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
