@@ -3,6 +3,7 @@ package snapshots
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"holdfast/internal/sqldb"
@@ -26,6 +27,9 @@ type op struct {
 	muts   []Mutation
 	// check is asked at the volume's head, in the state that the operation will meet. Its error ends the operation.
 	check func(ctx context.Context, tx *sqldb.Tx, v Volume) error
+	// live is what was alive at the commit liveAt of the paths of muts; liveAt is 0 when that is not known.
+	live   map[string]Version
+	liveAt int64
 	// extra joins the transaction.
 	extra func(ctx context.Context, tx *sqldb.Tx) error
 
@@ -98,6 +102,9 @@ func (w *writer) lead() {
 	}
 }
 
+// errThere means that a frame stands in the index already.
+var errThere = errors.New("snapshots: a frame is there already")
+
 // errMoved means that another node moved the head of a volume of the group.
 var errMoved = errors.New("snapshots: head moved")
 
@@ -169,6 +176,7 @@ type line struct {
 	open          bool  // the last commit may take more mutations
 	in            []*op // operations in the last commit
 	paths         map[string]bool
+	absent        map[string]bool // paths of which nothing is alive before the first commit that has them
 }
 
 // plan checks the operations at the heads of their volumes and gives out sequence numbers. The heads are compared again
@@ -250,6 +258,7 @@ func (w *writer) planOp(ctx context.Context, tx *sqldb.Tx, p *planned, o *op, no
 		p.volumes[o.volume] = l
 		p.order = append(p.order, o.volume)
 	}
+	l.missing(o)
 	l.add(o, now)
 	p.take(o)
 	return nil
@@ -276,6 +285,23 @@ func (m *Mutation) path() string {
 		return m.Entry.Path
 	}
 	return m.Path
+}
+
+// missing notes the paths of which the operation knows that nothing is alive, so that nothing has to end. What operations
+// before it in the group bring to life is not among them.
+func (l *line) missing(o *op) {
+	if o.liveAt == 0 || o.liveAt != l.before.Head || l.all {
+		return
+	}
+	if l.absent == nil {
+		l.absent = map[string]bool{}
+	}
+	for i := range o.muts {
+		m := &o.muts[i]
+		if _, there := o.live[m.path()]; m.Op == OpPut && !there && !l.touched[m.path()] {
+			l.absent[m.path()] = true
+		}
+	}
 }
 
 // add gives the operation a commit: the last one, if that touches none of its paths, or the next. A version may so be
@@ -333,13 +359,20 @@ func (w *writer) write(ctx context.Context, p *planned) error {
 		return err
 	}
 	fresh := w.fresh.Load()
-	err = w.e.c.DB.Write(ctx, func(tx *sqldb.Tx) error {
+	transaction := func(tx *sqldb.Tx) error {
 		if err := w.transact(ctx, tx, p, packs, ends, fresh); err != nil {
 			return err
 		}
 		return w.e.step("transaction")
-	})
+	}
+	if err = w.e.c.DB.Write(ctx, transaction); errors.Is(err, errThere) {
+		w.careful.Store(true)
+		err = w.e.c.DB.Write(ctx, transaction)
+	}
 	if err != nil {
+		if !domainError(err) {
+			w.careful.Store(true)
+		}
 		return err
 	}
 	w.fresh.Add(-fresh)
@@ -384,7 +417,7 @@ func (w *writer) transact(ctx context.Context, tx *sqldb.Tx, p *planned, packs [
 	if err := w.packRows(ctx, tx, packs, ends, sqldb.Micros(now)); err != nil {
 		return err
 	}
-	inserted, err := s.InsertFrames(ctx, tx, w.tenant, p.frames)
+	inserted, err := w.insertFrames(ctx, tx, p.frames)
 	if err != nil {
 		return err
 	}
@@ -433,6 +466,37 @@ func (w *writer) transact(ctx context.Context, tx *sqldb.Tx, p *planned, packs [
 	return s.AddStored(ctx, tx, w.tenant, appended)
 }
 
+// insertFrames inserts the frames and answers those that were not there. What is still pending is not there: another
+// operation of the group may bring it too, but none before has. Only a transaction that seemed to fail may have
+// committed it; from then on the index is asked about each.
+func (w *writer) insertFrames(ctx context.Context, tx *sqldb.Tx, frames []Frame) ([]Frame, error) {
+	s := w.e.c.Store
+	if w.careful.Load() {
+		return s.InsertFrames(ctx, tx, w.tenant, frames)
+	}
+	fresh, others := make([]Frame, 0, len(frames)), []Frame(nil)
+	seen := make(map[chunk.ID]bool, len(frames))
+	w.mu.Lock()
+	for i := range frames {
+		f := &frames[i]
+		if g, ok := w.pending[f.Child.ID]; !ok || g.Child.Hash != f.Child.Hash {
+			others = append(others, *f)
+		} else if !seen[f.Child.ID] {
+			seen[f.Child.ID] = true
+			fresh = append(fresh, *f)
+		}
+	}
+	w.mu.Unlock()
+	if err := s.InsertNewFrames(ctx, tx, w.tenant, fresh); err != nil {
+		if errors.Is(err, ErrExists) {
+			err = errThere
+		}
+		return nil, err
+	}
+	inserted, err := s.InsertFrames(ctx, tx, w.tenant, others)
+	return append(fresh, inserted...), err
+}
+
 // apply writes the commits of one volume.
 func (w *writer) apply(ctx context.Context, tx *sqldb.Tx, l *line) error {
 	s := w.e.c.Store
@@ -440,6 +504,7 @@ func (w *writer) apply(ctx context.Context, tx *sqldb.Tx, l *line) error {
 	if err := s.InsertCommits(ctx, tx, after.ID, l.commits); err != nil {
 		return err
 	}
+	absent := maps.Clone(l.absent)
 	for _, c := range l.commits {
 		var paths []string
 		var born []Entry
@@ -449,7 +514,11 @@ func (w *writer) apply(ctx context.Context, tx *sqldb.Tx, l *line) error {
 			var err error
 			switch m.Op {
 			case OpPut:
-				paths, born = append(paths, m.Entry.Path), append(born, m.Entry)
+				if !absent[m.Entry.Path] {
+					paths = append(paths, m.Entry.Path)
+				}
+				delete(absent, m.Entry.Path) // alive from here on
+				born = append(born, m.Entry)
 			case OpDelete:
 				paths = append(paths, m.Path)
 			case OpDeletePrefix:

@@ -106,6 +106,8 @@ const (
 	maxUploaded = 1 << 20
 	// maxResolved bounds the known chunks whose place a session remembers.
 	maxResolved = 4 * KnownBatch
+	// maxOwnPaths bounds the paths that a session remembers to have put into a volume that was empty.
+	maxOwnPaths = 1 << 20
 	// maxPartials bounds the partials of a volume that a session looks at, newest first.
 	maxPartials = 4096
 	// pushAhead bounds the segments that may wait for the one that is being received, and the answers that are kept.

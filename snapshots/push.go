@@ -44,6 +44,7 @@ type Push struct {
 	head      int64 // of the last commit
 	at        time.Time
 	alone     bool
+	mine      *pathSet // what the session has put into a volume that was empty
 }
 
 // pushState is what goes over from one segment to the next: the entry that is open, if any.
@@ -101,7 +102,11 @@ func (e *Engine) NewPush(ctx context.Context, tenant string, volume VolumeID) (*
 		s.close()
 		return nil, err
 	}
-	return &Push{e: e, id: id.New[pushKind](e.c.Now()), v: v, keys: s.key.Client(), s: s, changed: make(chan struct{}), uploaded: newIDSet(maxUploaded),
+	var mine *pathSet
+	if v.LiveFiles == 0 {
+		mine = newPathSet()
+	}
+	return &Push{e: e, id: id.New[pushKind](e.c.Now()), v: v, mine: mine, keys: s.key.Client(), s: s, changed: make(chan struct{}), uploaded: newIDSet(maxUploaded),
 		resolved: map[chunkID]place{}, answers: map[int64]PushAnswer{}, head: v.Head, at: v.HeadAt, alone: true}, nil
 }
 

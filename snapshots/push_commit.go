@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 
 	"holdfast/internal/sqldb"
 	"holdfast/snapshots/stream"
@@ -64,7 +65,8 @@ func (g *Segment) partial(ctx context.Context) (*Partial, error) {
 // commit writes what has been assembled.
 func (g *Segment) commit(ctx context.Context, partial *Partial) (PushAnswer, error) {
 	p := g.p
-	if v, err := p.e.Volume(ctx, p.v.Tenant, p.v.ID); err != nil || !v.DeletedAt.IsZero() {
+	v, err := p.e.Volume(ctx, p.v.Tenant, p.v.ID)
+	if err != nil || !v.DeletedAt.IsZero() {
 		return PushAnswer{}, errors.Join(err, ErrNotFound)
 	}
 	latest := map[string]int{} // of several records of one path the last holds
@@ -79,7 +81,7 @@ func (g *Segment) commit(ctx context.Context, partial *Partial) (PushAnswer, err
 			latest[it.entry.Path] = i
 		}
 	}
-	live, err := g.liveVersions(ctx, latest)
+	live, at, err := g.liveVersions(ctx, v, latest)
 	if err != nil {
 		return PushAnswer{}, err
 	}
@@ -110,7 +112,7 @@ func (g *Segment) commit(ctx context.Context, partial *Partial) (PushAnswer, err
 		a.Entries++
 		a.Bytes += it.entry.Size
 	}
-	o := &op{muts: muts, edges: map[ChunkKey]int64{}}
+	o := &op{muts: muts, edges: map[ChunkKey]int64{}, live: live, liveAt: at}
 	if len(muts) > 0 {
 		o.volume = p.v.ID
 	}
@@ -137,6 +139,7 @@ func (g *Segment) commit(ctx context.Context, partial *Partial) (PushAnswer, err
 	if len(muts) > 0 {
 		p.alone = p.alone && !o.shared && o.seq == p.head+1
 		p.head, p.at = o.seq, sqldb.FromMicros(o.at)
+		p.mine.add(muts)
 	}
 	a.Seq, a.At, a.Alone = p.head, p.at, p.alone
 	return a, nil
@@ -168,17 +171,29 @@ func (g *Segment) link(ctx context.Context, latest map[string]int, n *Entry) err
 	return nil
 }
 
-// liveVersions reads what the volume has under the paths.
-func (g *Segment) liveVersions(ctx context.Context, latest map[string]int) (map[string]Version, error) {
+// liveVersions reads what the volume has under the paths, and tells at which commit. v is the volume as it was just now.
+func (g *Segment) liveVersions(ctx context.Context, v Volume, latest map[string]int) (live map[string]Version, at int64, err error) {
+	p := g.p
+	p.mu.Lock()
+	alone := p.alone && v.Head == p.head
 	paths := make([]string, 0, len(latest))
 	for path := range latest {
-		paths = append(paths, path)
+		if !alone || p.mine.mayHave(path) {
+			paths = append(paths, path)
+		}
 	}
-	live := make(map[string]Version, len(paths))
-	p := g.p
-	err := p.e.read(ctx, func(tx *sqldb.Tx) error {
-		if v, err := p.e.c.Store.Volume(ctx, tx, p.v.Tenant, p.v.ID); err != nil || v.LiveFiles == 0 {
+	p.mu.Unlock()
+	live = make(map[string]Version, len(paths))
+	if v.LiveFiles == 0 || len(paths) == 0 {
+		return live, v.Head, nil
+	}
+	err = p.e.read(ctx, func(tx *sqldb.Tx) error {
+		now, err := p.e.c.Store.Volume(ctx, tx, p.v.Tenant, p.v.ID)
+		if err != nil {
 			return err
+		}
+		if now.Head == v.Head {
+			at = v.Head // it holds of the paths that are not looked up, too
 		}
 		found, err := p.e.c.Store.LiveVersions(ctx, tx, p.v.ID, paths)
 		for _, v := range found {
@@ -186,5 +201,36 @@ func (g *Segment) liveVersions(ctx context.Context, latest map[string]int) (map[
 		}
 		return err
 	})
-	return live, err
+	return live, at, err
+}
+
+// pathSet is the paths that a session has put into a volume that was empty when it began, in little memory: as long as
+// nobody else commits there, what is not in it is not in the volume. nil may have everything.
+type pathSet struct {
+	seed maphash.Seed
+	has  map[uint64]struct{}
+}
+
+func newPathSet() *pathSet { return &pathSet{maphash.MakeSeed(), map[uint64]struct{}{}} }
+
+func (s *pathSet) mayHave(path string) bool {
+	if s == nil || s.has == nil {
+		return true
+	}
+	_, ok := s.has[maphash.String(s.seed, path)]
+	return ok
+}
+
+// add adds what mutations put. What is too much has the set give up.
+func (s *pathSet) add(muts []Mutation) {
+	if s == nil || s.has == nil {
+		return
+	}
+	if len(s.has)+len(muts) > maxOwnPaths {
+		s.has = nil
+		return
+	}
+	for i := range muts {
+		s.has[maphash.String(s.seed, muts[i].path())] = struct{}{}
+	}
 }

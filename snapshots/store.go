@@ -126,6 +126,9 @@ type ChunkStore interface {
 	Locate(ctx context.Context, tx *sqldb.Tx, tenant string, keys []ChunkKey) ([]Location, error)
 	// InsertFrames inserts what is not there yet and answers the ones that it inserted.
 	InsertFrames(ctx context.Context, tx *sqldb.Tx, tenant string, frames []Frame) ([]Frame, error)
+	// InsertNewFrames inserts frames of which none is there yet, which costs less than to ask which are. ErrExists when one
+	// is there: then the transaction has to be given up, and InsertFrames is what is wanted.
+	InsertNewFrames(ctx context.Context, tx *sqldb.Tx, tenant string, frames []Frame) error
 	// AddRefs counts edges and takes away what condemned their ends. LockTenant comes first. ErrChunkGone when a frame
 	// is not in the index.
 	AddRefs(ctx context.Context, tx *sqldb.Tx, tenant string, edges map[ChunkKey]int64) error

@@ -65,6 +65,8 @@ type writer struct {
 	leases  map[LeaseID]*hold          // held by running operations
 	current *hold                      // the lease that new operations join
 
+	careful atomic.Bool // a transaction has failed, perhaps after it was committed (see insertFrames)
+
 	lookups lookups
 
 	qmu     sync.Mutex

@@ -108,9 +108,11 @@ var (
 // mayWrite excuses statements that touch a guarded table and destroy nothing:
 // file, then a part of the statement.
 var mayWrite = map[[2]string]string{
-	{"snapshots/sqlstore/chunk.go", "INSERT INTO refs (tenant, id, frame_hash, refs) ON CONFLICT (tenant, id, frame_hash) DO UPDATE SET refs = refs.refs + excluded.refs"}:   "counts references up",
-	{"snapshots/sqlstore/rebuild.go", "INSERT INTO refs (tenant, id, frame_hash, refs) ON CONFLICT (tenant, id, frame_hash) DO UPDATE SET refs = refs.refs + excluded.refs"}: "counts references up, in a database that is being made",
-	{"snapshots/sqlstore/chunk.go", "DELETE FROM condemned WHERE tenant = $1 AND id = $2 AND frame_hash = $3"}:                                                               "resurrects a condemned chunk that is needed again",
+	{"snapshots/sqlstore/chunk.go", "INSERT INTO refs (tenant, id, frame_hash, refs) ON CONFLICT (tenant, id, frame_hash) DO UPDATE SET refs = refs.refs + excluded.refs"}:                                                                           "counts references up",
+	{"snapshots/sqlstore/rebuild.go", "INSERT INTO refs (tenant, id, frame_hash, refs) ON CONFLICT (tenant, id, frame_hash) DO UPDATE SET refs = refs.refs + excluded.refs"}:                                                                         "counts references up, in a database that is being made",
+	{"snapshots/sqlstore/chunk.go", "DELETE FROM condemned WHERE tenant = $1 AND id = $2 AND frame_hash = $3"}:                                                                                                                                       "resurrects a condemned chunk that is needed again",
+	{"snapshots/sqlstore/migrations/0027_clustered.sql", "SELECT tenant, id, frame_hash, kind, pack, pos, length, plain_len, key_no FROM chunks ORDER BY tenant, id, frame_hash; DROP TABLE chunks; ALTER TABLE chunks_clustered RENAME TO chunks;"}: "the same rows in a table that lies on the disk in another way",
+	{"snapshots/sqlstore/migrations/0027_clustered.sql", "SELECT tenant, id, frame_hash, refs FROM refs ORDER BY tenant, id, frame_hash; DROP TABLE refs; ALTER TABLE refs_clustered RENAME TO refs;"}:                                               "the same rows in a table that lies on the disk in another way",
 }
 
 func statement(where, path, text string) (found []string) {

@@ -8,3 +8,6 @@ const MaxAttempts = maxAttempts
 
 // Waiting is how many Writes wait for the writing connection.
 func Waiting(db *DB) int64 { return db.writer.Stats().WaitCount }
+
+// Unnumbered is unnumbered.
+func Unnumbered(q string) string { return unnumbered(q) }

@@ -44,9 +44,9 @@ func (db *DB) migrateSet(ctx context.Context, set MigrationSet) error {
 		goose.WithDisableGlobalRegistry(true),
 		goose.WithSlog(slog.New(slog.DiscardHandler)),
 	}
-	dialect := goose.DialectSQLite3
+	speaks := goose.DialectSQLite3
 	if db.engine == Postgres {
-		dialect = goose.DialectPostgres
+		speaks = goose.DialectPostgres
 		locker, err := lock.NewPostgresTableLocker(
 			lock.WithTableName("schema_lock"),
 			lock.WithTableLockTimeout(migrationPoll, migrationPolls),
@@ -57,7 +57,7 @@ func (db *DB) migrateSet(ctx context.Context, set MigrationSet) error {
 		}
 		options = append(options, goose.WithLocker(locker))
 	}
-	p, err := goose.NewProvider(dialect, db.writer, files, options...)
+	p, err := goose.NewProvider(speaks, db.writer, dialect{files, db.engine}, options...)
 	if err != nil {
 		return err
 	}

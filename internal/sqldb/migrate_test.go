@@ -139,3 +139,31 @@ func TestSQLiteIsAsPromised(t *testing.T) {
 		}
 	}
 }
+
+// TestPartsForOneEngine runs what is marked for SQLite there, and nowhere else.
+func TestPartsForOneEngine(t *testing.T) {
+	sqldbtest.EachDSN(t, func(t *testing.T, dsn string) {
+		set := sqldb.MigrationSet{Name: "one", FS: files("CREATE TABLE a (k BIGINT PRIMARY KEY) /*sqlite: WITHOUT ROWID */;\n/*sqlite:\nINSERT INTO a (k) VALUES (1);\nINSERT INTO a (k) VALUES (2);\n*/\nSELECT 1;")}
+		db, err := sqldb.Open(t.Context(), dsn, set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		want := 0
+		if db.Engine() == sqldb.SQLite {
+			want = 2
+		}
+		var n int
+		err = db.Read(t.Context(), func(tx *sqldb.Tx) error {
+			if db.Engine() == sqldb.SQLite {
+				if err := tx.QueryRow(t.Context(), `SELECT COUNT(rowid) FROM a`).Scan(&n); err == nil {
+					t.Error("the table has row ids")
+				}
+			}
+			return tx.QueryRow(t.Context(), `SELECT COUNT(*) FROM a`).Scan(&n)
+		})
+		if err != nil || n != want {
+			t.Errorf("%d rows, %v; want %d", n, err, want)
+		}
+	})
+}

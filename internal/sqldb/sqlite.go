@@ -50,8 +50,9 @@ func openSQLite(path string) (*DB, error) {
 }
 
 // sqliteWriter gives the writing connection room: keys are pseudo-random, so that a commit of many touches many pages, and
-// a checkpoint after each of them would write most of them twice. What is durable, and when, is as before.
-var sqliteWriter = fmt.Sprintf("&_pragma=cache_size(-%d)&_pragma=wal_autocheckpoint(%d)", sqliteCache>>10, sqliteCheckpoint)
+// a checkpoint after each of them would write most of them twice. What takes a statement back that fails half way is kept
+// in memory, not in a file. What is durable, and when, is as before.
+var sqliteWriter = fmt.Sprintf("&_pragma=cache_size(-%d)&_pragma=wal_autocheckpoint(%d)&_pragma=temp_store(2)", sqliteCache>>10, sqliteCheckpoint)
 
 func sqliteDSN(path, key, value string) string {
 	q := url.Values{}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"strconv"
 	"strings"
 
 	sqlite "modernc.org/sqlite"
@@ -36,7 +37,7 @@ func (c connector) Connect(context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, errors.Join(errors.New("sqldb: the driver of SQLite has changed"), inner.Close())
 	}
-	return &conn{engine: whole, kept: map[string]driver.Stmt{}}, nil
+	return &conn{engine: whole, kept: map[string]*kept{}}, nil
 }
 
 // engine is what a connection of the driver can do.
@@ -54,11 +55,27 @@ type engine interface {
 // conn is one connection. Like every driver.Conn it is used by one goroutine at a time.
 type conn struct {
 	engine
-	kept map[string]driver.Stmt
+	kept map[string]*kept
+}
+
+// kept is a prepared statement.
+type kept struct {
+	driver.Stmt
+	// brief says that it stores rows that it is given, which is soon over. The driver watches over the context of a
+	// statement with a goroutine of its own, which costs as much as to store a row.
+	brief bool
+}
+
+// context is what the driver is to watch while the statement runs.
+func (s *kept) context(ctx context.Context) (context.Context, error) {
+	if !s.brief {
+		return ctx, nil
+	}
+	return context.WithoutCancel(ctx), ctx.Err()
 }
 
 // statement finds or makes the statement of a text; nil when the text is to be run as it is.
-func (c *conn) statement(ctx context.Context, q string) (driver.Stmt, error) {
+func (c *conn) statement(ctx context.Context, q string) (*kept, error) {
 	if s := c.kept[q]; s != nil {
 		return s, nil
 	}
@@ -71,34 +88,86 @@ func (c *conn) statement(ctx context.Context, q string) (driver.Stmt, error) {
 	if len(c.kept) >= maxStatements || strings.Contains(q, ";") {
 		return nil, nil
 	}
-	s, err := c.PrepareContext(ctx, q)
+	s, err := c.PrepareContext(ctx, unnumbered(q))
 	if err != nil {
 		return nil, err
 	}
-	c.kept[q] = s
-	return s, nil
+	k := &kept{Stmt: s, brief: verb == "INSERT" && strings.Contains(q, " VALUES ")}
+	c.kept[q] = k
+	return k, nil
+}
+
+// unnumbered writes ? for the placeholders of a text that has $1 to $n once each and in this order, and answers any other
+// text as it is. SQLite keeps the names of placeholders in a list, in which its driver looks up the name of each at each
+// run, which took longer than to store a row; a question mark has no name.
+func unnumbered(q string) string {
+	var b strings.Builder
+	next := 1
+	for rest := q; ; {
+		i := strings.IndexAny(rest, `$'"?-`)
+		if i < 0 {
+			b.WriteString(rest)
+			return b.String()
+		}
+		b.WriteString(rest[:i])
+		c := rest[i]
+		rest = rest[i:]
+		switch c {
+		case '$':
+			number := "$" + strconv.Itoa(next)
+			after, ok := strings.CutPrefix(rest, number)
+			if !ok || after != "" && after[0] >= '0' && after[0] <= '9' {
+				return q
+			}
+			b.WriteByte('?')
+			next, rest = next+1, after
+		case '\'', '"':
+			end := strings.IndexByte(rest[1:], c) // a doubled quote ends one text and begins another
+			if end < 0 {
+				return q
+			}
+			b.WriteString(rest[:end+2])
+			rest = rest[end+2:]
+		case '?':
+			return q
+		case '-':
+			if strings.HasPrefix(rest, "--") { // a comment may hold anything
+				return q
+			}
+			b.WriteByte(c)
+			rest = rest[1:]
+		}
+	}
 }
 
 // ExecContext implements driver.ExecerContext.
 func (c *conn) ExecContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Result, error) {
-	s, err := c.statement(ctx, q)
+	k, err := c.statement(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	if s, ok := s.(driver.StmtExecContext); ok {
-		return s.ExecContext(ctx, args)
+	if k != nil {
+		if s, ok := k.Stmt.(driver.StmtExecContext); ok {
+			ctx, err := k.context(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return s.ExecContext(ctx, args)
+		}
 	}
 	return c.engine.ExecContext(ctx, q, args)
 }
 
 // QueryContext implements driver.QueryerContext.
 func (c *conn) QueryContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Rows, error) {
-	s, err := c.statement(ctx, q)
+	k, err := c.statement(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	if s, ok := s.(driver.StmtQueryContext); ok {
-		return s.QueryContext(ctx, args)
+	if k != nil {
+		if s, ok := k.Stmt.(driver.StmtQueryContext); ok {
+			return s.QueryContext(ctx, args)
+		}
 	}
 	return c.engine.QueryContext(ctx, q, args)
 }

@@ -84,31 +84,71 @@ func (*Store) Locate(ctx context.Context, tx *sqldb.Tx, tenant string, keys []sn
 
 // InsertFrames implements snapshots.ChunkStore.
 func (*Store) InsertFrames(ctx context.Context, tx *sqldb.Tx, tenant string, frames []snapshots.Frame) ([]snapshots.Frame, error) {
-	by := make(map[snapshots.ChunkKey]snapshots.Frame, len(frames))
-	for _, f := range frames {
-		by[snapshots.ChunkKey{ID: f.Child.ID, Hash: f.Child.Hash}] = f
+	frames = sortedFrames(frames)
+	by := make(map[snapshots.ChunkKey]int, len(frames))
+	for i, f := range frames {
+		by[snapshots.ChunkKey{ID: f.Child.ID, Hash: f.Child.Hash}] = i
 	}
-	keys := sorted(by)
 	var out []snapshots.Frame
-	for at := 0; at < len(keys); {
-		n := cut(len(keys) - at)
+	for at := 0; at < len(frames); {
+		n := cut(len(frames) - at)
 		args := make([]any, 0, n*9)
-		for _, k := range keys[at : at+n] {
-			l := by[k].Location
-			args = append(args, tenant, k.ID[:], k.Hash[:], int64(l.Child.Kind), l.Pack, l.Pos, int64(l.Child.Length), l.PlainLen, int64(l.Child.Key))
+		for i := range n {
+			args = frameRow(args, tenant, frames[at+i].Pack.String(), &frames[at+i])
 		}
-		rows, err := tx.Query(ctx, `INSERT INTO chunks (tenant, id, frame_hash, kind, pack, pos, length, plain_len, key_no) VALUES `+values(n, 9)+
-			` ON CONFLICT (tenant, id, frame_hash) DO NOTHING RETURNING id, frame_hash`, args...)
+		rows, err := tx.Query(ctx, insertFrames+` VALUES `+values(n, 9)+` ON CONFLICT (tenant, id, frame_hash) DO NOTHING RETURNING id, frame_hash`, args...)
 		inserted, err := collect(rows, err, scanKey)
 		if err != nil {
 			return nil, err
 		}
 		for _, k := range inserted {
-			out = append(out, by[k])
+			out = append(out, frames[by[k]])
 		}
 		at += n
 	}
 	return out, nil
+}
+
+// InsertNewFrames implements snapshots.ChunkStore.
+func (*Store) InsertNewFrames(ctx context.Context, tx *sqldb.Tx, tenant string, frames []snapshots.Frame) error {
+	frames = sortedFrames(frames)
+	packs := map[snapshots.PackID]string{}
+	n, err := insert(ctx, tx, insertFrames, `ON CONFLICT (tenant, id, frame_hash) DO NOTHING`, 9, len(frames), func(args []any, i int) []any {
+		f := &frames[i]
+		if packs[f.Pack] == "" {
+			packs[f.Pack] = f.Pack.String()
+		}
+		return frameRow(args, tenant, packs[f.Pack], f)
+	})
+	if err == nil && n != int64(len(frames)) {
+		err = snapshots.ErrExists
+	}
+	return err
+}
+
+const insertFrames = `INSERT INTO chunks (tenant, id, frame_hash, kind, pack, pos, length, plain_len, key_no)`
+
+// frameRow appends the arguments of a row; pack is the text of l.Pack.
+func frameRow(args []any, tenant, pack string, f *snapshots.Frame) []any {
+	l := &f.Location
+	return append(args, tenant, l.Child.ID[:], l.Child.Hash[:], int64(l.Child.Kind), pack, l.Pos, int64(l.Child.Length), l.PlainLen, int64(l.Child.Key))
+}
+
+// sortedFrames are the frames in the order of their keys, each once.
+func sortedFrames(frames []snapshots.Frame) []snapshots.Frame {
+	out := slices.SortedFunc(slices.Values(frames), func(a, b snapshots.Frame) int { return compareKeys(keyOf(&a), keyOf(&b)) })
+	return slices.CompactFunc(out, func(a, b snapshots.Frame) bool { return keyOf(&a) == keyOf(&b) })
+}
+
+func keyOf(f *snapshots.Frame) snapshots.ChunkKey {
+	return snapshots.ChunkKey{ID: f.Child.ID, Hash: f.Child.Hash}
+}
+
+func compareKeys(a, b snapshots.ChunkKey) int {
+	if c := bytes.Compare(a.ID[:], b.ID[:]); c != 0 {
+		return c
+	}
+	return bytes.Compare(a.Hash[:], b.Hash[:])
 }
 
 func scanKey(r *sql.Rows) (k snapshots.ChunkKey, err error) {
@@ -122,12 +162,7 @@ func scanKey(r *sql.Rows) (k snapshots.ChunkKey, err error) {
 
 // sorted gives the keys one order everywhere, so that two transactions never wait for each other crosswise.
 func sorted[V any](m map[snapshots.ChunkKey]V) []snapshots.ChunkKey {
-	return slices.SortedFunc(maps.Keys(m), func(a, b snapshots.ChunkKey) int {
-		if c := bytes.Compare(a.ID[:], b.ID[:]); c != 0 {
-			return c
-		}
-		return bytes.Compare(a.Hash[:], b.Hash[:])
-	})
+	return slices.SortedFunc(maps.Keys(m), compareKeys)
 }
 
 // AddRefs implements snapshots.ChunkStore.
@@ -178,10 +213,11 @@ func (*Store) AddFirstRefs(ctx context.Context, tx *sqldb.Tx, tenant string, edg
 }
 
 func addRefs(ctx context.Context, tx *sqldb.Tx, tenant string, keys []snapshots.ChunkKey, edges map[snapshots.ChunkKey]int64) error {
-	return insert(ctx, tx, `INSERT INTO refs (tenant, id, frame_hash, refs)`,
-		`ON CONFLICT (tenant, id, frame_hash) DO UPDATE SET refs = refs.refs + excluded.refs`, 4, len(keys), func(i int) []any {
-			return []any{tenant, keys[i].ID[:], keys[i].Hash[:], edges[keys[i]]}
+	_, err := insert(ctx, tx, `INSERT INTO refs (tenant, id, frame_hash, refs)`,
+		`ON CONFLICT (tenant, id, frame_hash) DO UPDATE SET refs = refs.refs + excluded.refs`, 4, len(keys), func(args []any, i int) []any {
+			return append(args, tenant, keys[i].ID[:], keys[i].Hash[:], edges[keys[i]])
 		})
+	return err
 }
 
 // InsertPack implements snapshots.ChunkStore; a pack that is there stays as it is.

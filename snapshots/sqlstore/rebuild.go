@@ -32,10 +32,11 @@ func (*Store) InsertFound(ctx context.Context, tx *sqldb.Tx, tenant string, p sn
 // CountRefs implements rebuild.Store.
 func (*Store) CountRefs(ctx context.Context, tx *sqldb.Tx, tenant string, edges map[snapshots.ChunkKey]int64) error {
 	keys := sorted(edges)
-	return insert(ctx, tx, `INSERT INTO refs (tenant, id, frame_hash, refs)`,
-		`ON CONFLICT (tenant, id, frame_hash) DO UPDATE SET refs = refs.refs + excluded.refs`, 4, len(keys), func(i int) []any {
-			return []any{tenant, keys[i].ID[:], keys[i].Hash[:], edges[keys[i]]}
+	_, err := insert(ctx, tx, `INSERT INTO refs (tenant, id, frame_hash, refs)`,
+		`ON CONFLICT (tenant, id, frame_hash) DO UPDATE SET refs = refs.refs + excluded.refs`, 4, len(keys), func(args []any, i int) []any {
+			return append(args, tenant, keys[i].ID[:], keys[i].Hash[:], edges[keys[i]])
 		})
+	return err
 }
 
 // InsertErased implements rebuild.Store.

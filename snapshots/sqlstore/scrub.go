@@ -112,13 +112,14 @@ func (*Store) Tally(ctx context.Context, tx *sqldb.Tx, pass int64) (t scrub.Tall
 
 // Quarantine implements scrub.Store; a frame that is there stays as it was found.
 func (*Store) Quarantine(ctx context.Context, tx *sqldb.Tx, tenant string, bad []scrub.Rot, at int64) error {
-	return insert(ctx, tx, `INSERT INTO quarantine (tenant, id, frame_hash, pack, found_at, reason)`, `ON CONFLICT (tenant, id, frame_hash) DO NOTHING`, 6, len(bad), func(i int) []any {
+	_, err := insert(ctx, tx, `INSERT INTO quarantine (tenant, id, frame_hash, pack, found_at, reason)`, `ON CONFLICT (tenant, id, frame_hash) DO NOTHING`, 6, len(bad), func(args []any, i int) []any {
 		pack := ""
 		if !bad[i].Pack.IsZero() { // zero is a frame that is in no pack
 			pack = bad[i].Pack.String()
 		}
-		return []any{tenant, bad[i].Frame.ID[:], bad[i].Frame.Hash[:], pack, at, bad[i].Reason}
+		return append(args, tenant, bad[i].Frame.ID[:], bad[i].Frame.Hash[:], pack, at, bad[i].Reason)
 	})
+	return err
 }
 
 // Release implements scrub.Store.
@@ -169,11 +170,12 @@ func (*Store) AllVersions(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeI
 
 // Affect implements scrub.Store; what was affected, healed and is affected again is found anew.
 func (*Store) Affect(ctx context.Context, tx *sqldb.Tx, list []scrub.Affected, at int64) error {
-	return insert(ctx, tx, `INSERT INTO scrub_affected (volume, snapshot, path, tenant, found_at, healed_at)`,
+	_, err := insert(ctx, tx, `INSERT INTO scrub_affected (volume, snapshot, path, tenant, found_at, healed_at)`,
 		`ON CONFLICT (volume, snapshot, path) DO UPDATE SET found_at = CASE WHEN scrub_affected.healed_at = 0 THEN scrub_affected.found_at ELSE excluded.found_at END, healed_at = 0`,
-		6, len(list), func(i int) []any {
-			return []any{list[i].Volume, snapshotText(list[i].Snapshot), []byte(list[i].Path), list[i].Tenant, at, int64(0)}
+		6, len(list), func(args []any, i int) []any {
+			return append(args, list[i].Volume, snapshotText(list[i].Snapshot), []byte(list[i].Path), list[i].Tenant, at, int64(0))
 		})
+	return err
 }
 
 // Heal implements scrub.Store.

@@ -105,20 +105,28 @@ func cut(n int) int {
 	return 1 << (bits.Len(uint(n)) - 1)
 }
 
-// insert runs an INSERT of many rows in batches. head ends before VALUES; tail follows the rows.
-func insert(ctx context.Context, tx *sqldb.Tx, head, tail string, columns, rows int, row func(i int) []any) error {
+// insert runs an INSERT of many rows in batches, and counts the rows that it wrote. head ends before VALUES; tail follows
+// the rows; row appends the arguments of one.
+func insert(ctx context.Context, tx *sqldb.Tx, head, tail string, columns, rows int, row func(args []any, i int) []any) (wrote int64, err error) {
+	args := make([]any, 0, min(rows, batchRows)*columns)
+	text, of := "", 0
 	for at := 0; at < rows; {
 		n := cut(rows - at)
-		args := make([]any, 0, n*columns)
+		args = args[:0]
 		for i := range n {
-			args = append(args, row(at+i)...)
+			args = row(args, at+i)
 		}
-		if _, err := tx.Exec(ctx, head+" VALUES "+values(n, columns)+" "+tail, args...); err != nil {
-			return err
+		if n != of {
+			text, of = head+" VALUES "+values(n, columns)+" "+tail, n
 		}
+		count, err := tx.Exec(ctx, text, args...)
+		if err != nil {
+			return wrote, err
+		}
+		wrote += count
 		at += n
 	}
-	return nil
+	return wrote, nil
 }
 
 // collect reads all rows of a query.

@@ -31,10 +31,12 @@ func scanVersion(r scanner) (v snapshots.Version, err error) {
 
 // InsertVersions implements snapshots.VersionStore.
 func (*Store) InsertVersions(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID, born int64, entries []snapshots.Entry) error {
-	return insert(ctx, tx, `INSERT INTO versions (volume, path, born, died, type, meta, size, etag, recipe)`, ``, 9, len(entries), func(i int) []any {
-		e := entries[i]
-		return []any{v, []byte(e.Path), born, int64(snapshots.Live), int64(e.Type), e.Meta.Render(), e.Size, e.ETag[:], e.Recipe.Render()}
+	volume := v.String()
+	_, err := insert(ctx, tx, `INSERT INTO versions (volume, path, born, died, type, meta, size, etag, recipe)`, ``, 9, len(entries), func(args []any, i int) []any {
+		e := &entries[i]
+		return append(args, volume, []byte(e.Path), born, int64(snapshots.Live), int64(e.Type), e.Meta.Render(), e.Size, e.ETag[:], e.Recipe.Render())
 	})
+	return err
 }
 
 // EndVersions implements snapshots.VersionStore.

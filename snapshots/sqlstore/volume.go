@@ -100,9 +100,10 @@ func (*Store) MarkVolume(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID
 
 // InsertCommits implements snapshots.VolumeStore.
 func (*Store) InsertCommits(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID, commits []snapshots.Commit) error {
-	return insert(ctx, tx, `INSERT INTO commits (volume, seq, at)`, ``, 3, len(commits), func(i int) []any {
-		return []any{v, commits[i].Seq, commits[i].At}
+	_, err := insert(ctx, tx, `INSERT INTO commits (volume, seq, at)`, ``, 3, len(commits), func(args []any, i int) []any {
+		return append(args, v, commits[i].Seq, commits[i].At)
 	})
+	return err
 }
 
 // SeqAt implements snapshots.VolumeStore.
