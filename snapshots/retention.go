@@ -139,6 +139,24 @@ func (e *Engine) VolumeUndo(ctx context.Context, tenant string, v VolumeID) (und
 	return undo, own, err
 }
 
+// OwnUndos answers which of some volumes have an undo window of their own, and how long it is. The window that
+// holds is the longer of it and UndoWindow.
+func (e *Engine) OwnUndos(ctx context.Context, volumes ...VolumeID) (out map[VolumeID]time.Duration, err error) {
+	err = e.read(ctx, func(tx *sqldb.Tx) error {
+		out = map[VolumeID]time.Duration{}
+		for _, v := range volumes {
+			w, err := e.c.Store.Window(ctx, tx, v)
+			if err == nil {
+				out[v] = w.Undo
+			} else if !errors.Is(err, ErrNotFound) {
+				return err
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
 // undoOf is the undo window that holds for a volume.
 func (e *Engine) undoOf(ctx context.Context, tx *sqldb.Tx, v Volume) (time.Duration, error) {
 	undo, err := e.undo(ctx, tx, v.Tenant)

@@ -103,7 +103,7 @@ func (s *shell) requestCommand() *cobra.Command {
 			return err
 		}),
 	}
-	cmd.AddCommand(deletion, action, confirm, list, show, statement,
+	cmd.AddCommand(deletion, action, confirm, list, show, s.briefCommand(), statement,
 		s.decision("approve", "Approve a request with a TOTP code, where the charter allows it"),
 		s.decision("deny", "Deny a request"),
 		s.stopRequest("cancel", "Stop a request", (*client.Client).CancelRequest),

@@ -60,7 +60,7 @@ func (s *shell) tenantCommand() *cobra.Command {
 }
 
 func (s *shell) staffCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "staff", Short: "Invite support people (on the service's host)"}
+	cmd := &cobra.Command{Use: "staff", Short: "Invite support people (on the service's host), and see what happened to accounts"}
 	invite := &cobra.Command{
 		Use: "invite NAME EMAIL", Short: "Invite an approver or auditor; a vote comes only with a charter", Args: cobra.ExactArgs(2),
 	}
@@ -84,7 +84,7 @@ func (s *shell) staffCommand() *cobra.Command {
 		}
 		return s.print(i, func(w io.Writer) { s.invitation(w, i) })
 	})
-	cmd.AddCommand(invite, reissue)
+	cmd.AddCommand(s.accountChangesCommand(), invite, reissue)
 	return cmd
 }
 
@@ -198,6 +198,6 @@ func (s *shell) charterCommand() *cobra.Command {
 			return err
 		},
 	}
-	cmd.AddCommand(show, propose, ceremony, recovery)
+	cmd.AddCommand(s.approversCommand(), s.termsCommand(), s.composeCommand(), show, propose, ceremony, recovery)
 	return cmd
 }

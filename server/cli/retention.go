@@ -16,12 +16,25 @@ import (
 // retentionCommand shows what is kept of a volume and lengthens it. Shortening is
 // refused by the service, with the words for the request.
 func (s *shell) retentionCommand() *cobra.Command {
-	var rule, undo string
+	var rule, undo, try string
 	cmd := &cobra.Command{
-		Use: "retention VOLUME", Short: "Show what is kept of a volume, or keep more of it (--keep, --window)", Args: cobra.ExactArgs(1),
+		Use: "retention VOLUME", Short: "Show what is kept of a volume, or keep more of it (--keep, --window); --try a rule first", Args: cobra.ExactArgs(1),
 		RunE: s.with(func(ctx context.Context, c *client.Client, args []string) error {
 			var r wire.Retention
 			var err error
+			if tried := strings.TrimSpace(try); tried != "" {
+				if rule != "" || undo != "" {
+					return fmt.Errorf("%w: --try sets nothing, and goes with neither --keep nor --window", errUsage)
+				}
+				if !strings.HasPrefix(tried, "keep ") {
+					tried = "keep " + tried
+				}
+				p, err := c.PreviewRetention(ctx, args[0], tried, "unkept", 0)
+				if err != nil {
+					return err
+				}
+				return s.print(p, func(w io.Writer) { showPreview(w, p) })
+			}
 			if rule == "" && undo == "" {
 				r, err = c.Retention(ctx, args[0])
 			} else {
@@ -37,6 +50,7 @@ func (s *shell) retentionCommand() *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&rule, "keep", "", `keep rule: "last 10, daily 14, weekly 8, monthly 12, yearly 5", or "all"`)
+	cmd.Flags().StringVar(&try, "try", "", "say what a keep rule would keep and what not, and set nothing")
 	cmd.Flags().StringVar(&undo, "window", "", "undo window, such as 30d")
 	return cmd
 }

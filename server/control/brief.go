@@ -364,16 +364,17 @@ func (c *Control) remains(ctx context.Context, s statement.Statement) ([]wire.Re
 	for _, k := range s.Copies {
 		going[k.Snapshot] = true
 	}
-	young, err := c.undoFrom(ctx, s.Tenant.ID)
-	if err != nil {
-		return nil, err
-	}
 	var out []wire.Remains
 	for _, v := range s.Volumes[:min(len(s.Volumes), maxBriefVolumes)] {
 		volumeID, err := snapshots.ParseVolumeID(v.ID)
 		if err != nil {
 			return nil, wrap(err)
 		}
+		undo, _, err := c.Data.VolumeUndo(ctx, s.Tenant.ID, volumeID)
+		if err != nil {
+			return nil, wrap(err)
+		}
+		young := c.now().Add(-undo)
 		list, err := c.Data.Snapshots(ctx, s.Tenant.ID, volumeID, snapshots.SnapshotID{}, maxBriefPoints+1)
 		if err != nil {
 			return nil, wrap(err)

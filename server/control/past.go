@@ -146,12 +146,20 @@ func (c *Control) Glances(ctx context.Context, who Caller, after string) (out []
 		page = page[:glancePage]
 		next = page[glancePage-1].ID.String()
 	}
+	ids := make([]snapshots.VolumeID, len(page))
+	for i, v := range page {
+		ids[i] = v.ID
+	}
+	own, err := c.Data.OwnUndos(ctx, ids...)
+	if err != nil {
+		return nil, "", wrap(err)
+	}
 	for _, v := range page {
 		g, err := c.glance(ctx, v)
 		if err != nil {
 			return nil, "", wrap(err)
 		}
-		g.Volume = showVolume(v, undo)
+		g.Volume = showVolume(v, earlier(undo, c.now().Add(-own[v.ID])))
 		out = append(out, g)
 	}
 	return out, next, nil

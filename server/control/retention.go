@@ -52,7 +52,15 @@ func (c *Control) retention(ctx context.Context, v snapshots.Volume) (out wire.R
 	if err != nil {
 		return out, wrap(err)
 	}
-	out = wire.Retention{Volume: v.ID.String(), Rule: k.Rule, RuleNumber: k.Number, RuleBy: k.SetBy, UndoSeconds: int64(undo / time.Second),
+	least, err := c.Data.UndoWindow(ctx, v.Tenant)
+	if err != nil {
+		return out, wrap(err)
+	}
+	authority, err := c.keepAuthority(ctx)
+	if err != nil {
+		return out, err
+	}
+	out = wire.Retention{LeastSeconds: int64(least / time.Second), Authority: string(authority), Volume: v.ID.String(), Rule: k.Rule, RuleNumber: k.Number, RuleBy: k.SetBy, UndoSeconds: int64(undo / time.Second),
 		OwnUndoSeconds: int64(own.Undo / time.Second), UndoBy: own.SetBy}
 	if k.Number > 0 {
 		out.RuleSetAt = &k.SetAt
@@ -102,7 +110,7 @@ func (c *Control) SetRetention(ctx context.Context, who Caller, ref string, in w
 		}
 	}
 	if in.Undo != "" {
-		window, err := parseWindow(in.Undo)
+		window, err := ParseWindow(in.Undo)
 		if err != nil {
 			return out, err
 		}
@@ -145,8 +153,8 @@ func (c *Control) keepAuthority(ctx context.Context) (a charter.KeepAuthority, e
 	return a, err
 }
 
-// parseWindow reads a duration as people write it: 30d, 36h, 90m, 45s.
-func parseWindow(text string) (time.Duration, error) {
+// ParseWindow reads a duration as people write it: 30d, 36h, 90m, 45s.
+func ParseWindow(text string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
 			return time.Duration(n) * 24 * time.Hour, nil
@@ -241,7 +249,7 @@ func (c *Control) composeShortenUndo(ctx context.Context, tx *sqldb.Tx, s *state
 	if err != nil {
 		return err
 	}
-	to, err := parseWindow(text)
+	to, err := ParseWindow(text)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (c *Control) Volumes(ctx context.Context, who Caller) ([]wire.Volume, error
 	if err != nil {
 		return nil, err
 	}
-	out := []wire.Volume{}
+	found := []snapshots.Volume{}
 	var denied error
 	err = c.eachVolume(ctx, who.tenantID(), func(v snapshots.Volume) error {
 		if restricted {
@@ -47,11 +47,23 @@ func (c *Control) Volumes(ctx context.Context, who Caller) ([]wire.Volume, error
 				return nil
 			}
 		}
-		out = append(out, showVolume(v, undo))
+		found = append(found, v)
 		return nil
 	})
-	if err == nil && len(out) == 0 {
+	if err == nil && len(found) == 0 {
 		err = denied
+	}
+	if err != nil {
+		return []wire.Volume{}, wrap(err)
+	}
+	ids := make([]snapshots.VolumeID, len(found))
+	for i, v := range found {
+		ids[i] = v.ID
+	}
+	own, err := c.Data.OwnUndos(ctx, ids...)
+	out := make([]wire.Volume, len(found))
+	for i, v := range found {
+		out[i] = showVolume(v, earlier(undo, c.now().Add(-own[v.ID])))
 	}
 	return out, wrap(err)
 }
@@ -176,7 +188,7 @@ func (c *Control) DeleteVolume(ctx context.Context, who Caller, ref string) (wir
 
 // removed says until when what was deleted can be brought back.
 func (c *Control) removed(ctx context.Context, v snapshots.Volume, files int64) (wire.Removed, error) {
-	undo, err := c.Data.UndoWindow(ctx, v.Tenant)
+	undo, _, err := c.Data.VolumeUndo(ctx, v.Tenant, v.ID)
 	if err != nil {
 		return wire.Removed{}, wrap(err)
 	}
@@ -184,8 +196,15 @@ func (c *Control) removed(ctx context.Context, v snapshots.Volume, files int64) 
 }
 
 func (c *Control) shown(ctx context.Context, v snapshots.Volume) (wire.Volume, error) {
-	undo, err := c.undoFrom(ctx, v.Tenant)
-	return showVolume(v, undo), err
+	undo, _, err := c.Data.VolumeUndo(ctx, v.Tenant, v.ID)
+	return showVolume(v, c.now().Add(-undo)), wrap(err)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // undoFrom is when the tenant's undo window begins. A tenant without keys has no

@@ -225,3 +225,45 @@ func TestI4_T35_DestroyingAKeyIsGated(t *testing.T) {
 		}
 	})
 }
+
+// What a rule would make of the snapshots is said before anybody sets it, by the very evaluation that a by-rule statement
+// names its copies with; and it changes nothing.
+func TestT32_ARuleIsWeighedBeforeItIsSet(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.history(3)
+		weigh := func(rule, show string, from int64, limit int) wire.KeepPreview {
+			t.Helper()
+			p, err := w.WeighRetention(t.Context(), w.owner.Who(), w.volume.ID, rule, show, from, limit)
+			w.ok(err)
+			return p
+		}
+		p := weigh("keep last 1", "", 0, 0)
+		if p.Now.Rule != "keep all" || p.Now.Unkept != 0 || p.Next == nil || p.Next.Unkept == 0 || p.Next.Kept != 1 || p.Effect != "request" || p.Matching != int64(len(p.Snapshots)) {
+			t.Fatalf("%+v", p)
+		}
+		if weigh("keep all", "", 0, 0).Effect != "same" || w.retention().RuleNumber != 0 {
+			t.Error("trying a rule set it")
+		}
+		unkept := weigh("keep last 1", "unkept", 0, 1)
+		if len(unkept.Snapshots) != 1 || unkept.Matching != p.Next.Unkept || *unkept.Snapshots[0].NextKept || !unkept.Snapshots[0].Kept {
+			t.Errorf("%+v", unkept)
+		}
+		if unkept.Matching > 1 && (unkept.NextFrom != 1 || weigh("keep last 1", "unkept", 1, 1).Snapshots[0].Snapshot == unkept.Snapshots[0].Snapshot) {
+			t.Error("the second page is the first")
+		}
+		w.decided(w.shorten("keep last 1"), "applied")
+		p = weigh("", "unkept", 0, 0)
+		impact, err := w.PreviewRequest(t.Context(), w.owner.Who(), wire.AskRequest{Action: "delete-copies", ByRule: w.volume.ID, Reason: "preview"})
+		w.ok(err)
+		if p.Next != nil || p.Effect != "" || p.Now.Unkept != int64(impact.Copies) || p.Matching != p.Now.Unkept {
+			t.Errorf("%+v against %+v", p, impact)
+		}
+		if weigh("keep last 2", "", 0, 0).Effect != "at-once" {
+			t.Error("a longer rule would be a request")
+		}
+		for _, bad := range []string{"keep last 0", "keep nothing"} {
+			_, err := w.WeighRetention(t.Context(), w.owner.Who(), w.volume.ID, bad, "", 0, 0)
+			w.refused(err, wire.TypeInvalid)
+		}
+	})
+}

@@ -228,11 +228,20 @@ func copyOf(ctx context.Context, tx *sqldb.Tx, site, tenant, snapshot string) (C
 	return list[0], nil
 }
 
+// heldOf are the copies of a volume that are here and not hidden, newest first.
+func heldOf(ctx context.Context, tx *sqldb.Tx, site, tenant, volume string) ([]CopyFacts, error) {
+	return copiesIn(ctx, tx, `WHERE c.site = $1 AND c.tenant = $2 AND c.volume = $3 AND c.state = 'held' ORDER BY s.taken_at DESC`, site, tenant, volume)
+}
+
+func restorePoint(c CopyFacts) warrant.RestorePoint {
+	return warrant.RestorePoint{Volume: c.Volume, Snapshot: c.Snapshot, TakenAt: c.TakenAt, Sealed: true, Proven: c.State == "proven", Suspect: c.Suspect != ""}
+}
+
 // pointsOf are the restore points of a volume that are here and not hidden.
 func pointsOf(ctx context.Context, tx *sqldb.Tx, site, tenant, volume string) (out []warrant.RestorePoint, err error) {
-	list, err := copiesIn(ctx, tx, `WHERE c.site = $1 AND c.tenant = $2 AND c.volume = $3 AND c.state = 'held' ORDER BY s.taken_at DESC`, site, tenant, volume)
+	list, err := heldOf(ctx, tx, site, tenant, volume)
 	for _, c := range list {
-		out = append(out, warrant.RestorePoint{Volume: volume, Snapshot: c.Snapshot, TakenAt: c.TakenAt, Sealed: true, Proven: c.State == "proven", Suspect: c.Suspect != ""})
+		out = append(out, restorePoint(c))
 	}
 	return out, err
 }

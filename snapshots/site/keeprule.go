@@ -149,28 +149,87 @@ func (p *Primary) unkept(ctx context.Context, tx *sqldb.Tx, tenant, volume, rule
 	if err != nil {
 		return nil, err
 	}
-	over, err := stopsOver(ctx, tx, tenant)
+	points, _, err := p.keepPoints(ctx, tx, tenant, volume, undo, now)
 	if err != nil {
 		return nil, err
+	}
+	return keep.Choose(r, points)
+}
+
+// keepPoints are the copies of a volume that are here and not hidden, as a rule looks at them, and what is known of each
+// under the same index, newest first.
+func (p *Primary) keepPoints(ctx context.Context, tx *sqldb.Tx, tenant, volume string, undo time.Duration, now time.Time) (list []keep.Point, copies []CopyFacts, err error) {
+	over, err := stopsOver(ctx, tx, tenant)
+	if err != nil {
+		return nil, nil, err
 	}
 	own, err := ownUndo(ctx, tx, volume)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	points, err := pointsOf(ctx, tx, p.c.Name, tenant, volume)
-	if err != nil {
-		return nil, err
+	if copies, err = heldOf(ctx, tx, p.c.Name, tenant, volume); err != nil {
+		return nil, nil, err
 	}
 	pinned, err := pinnedIn(ctx, tx, volume)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	held := over.all || slices.Contains(over.volumes, volume)
-	list := make([]keep.Point, 0, len(points))
-	for _, x := range points {
-		list = append(list, keep.Point{ID: x.Snapshot, TakenAt: x.TakenAt, Counts: x.Counts(now, max(undo, own)), Kept: held || pinned[x.Snapshot]})
+	list = make([]keep.Point, 0, len(copies))
+	for _, c := range copies {
+		list = append(list, keep.Point{ID: c.Snapshot, TakenAt: c.TakenAt, Counts: restorePoint(c).Counts(now, max(undo, own)), Kept: held || pinned[c.Snapshot]})
 	}
-	return keep.Choose(r, list)
+	return list, copies, nil
+}
+
+// Weighed is what a rule makes of one copy that is here.
+type Weighed struct {
+	CopyFacts
+	// Counts says that it is a restore point; Kept that a pin or a hold keeps it, whatever the rule.
+	Counts, Kept bool
+	// Chosen says that the rule does not keep it, By by which measures it does.
+	Chosen bool
+	By     []string
+}
+
+// Weigh implements Site.
+func (p *Primary) Weigh(ctx context.Context, tenant, volume string, rules ...string) (out [][]Weighed, err error) {
+	reading, err := p.c.Clock.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var points []keep.Point
+	var copies []CopyFacts
+	if err := p.read(ctx, func(tx *sqldb.Tx) error {
+		newest, err := charterAt(ctx, tx, 0)
+		if err != nil {
+			return err
+		}
+		points, copies, err = p.keepPoints(ctx, tx, tenant, volume, newest.c.Undo, reading.Wall)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	facts := make(map[string]CopyFacts, len(copies))
+	for _, c := range copies {
+		facts[c.Snapshot] = c
+	}
+	for _, rule := range rules {
+		r, err := keep.Parse(rule)
+		if err != nil {
+			return nil, err
+		}
+		verdicts, err := keep.Judge(r, points)
+		if err != nil {
+			return nil, err
+		}
+		list := make([]Weighed, 0, len(verdicts))
+		for _, v := range verdicts {
+			list = append(list, Weighed{CopyFacts: facts[v.ID], Counts: v.Counts, Kept: v.Kept, Chosen: v.Chosen, By: v.By})
+		}
+		out = append(out, list)
+	}
+	return out, nil
 }
 
 func pinnedIn(ctx context.Context, tx *sqldb.Tx, volume string) (map[string]bool, error) {

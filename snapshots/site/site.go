@@ -28,6 +28,10 @@ type Site interface {
 	// Choose evaluates the newest keep rule of a volume on this site's own inventory. ErrNoRule when it has none, ErrNotLogged
 	// while the log does not show it.
 	Choose(ctx context.Context, tenant, volume string) (Choice, error)
+	// Weigh says what each of some rules would make of the copies of a volume that are here and not hidden, newest first. It
+	// changes nothing; a rule need not be in force. keep.ErrMalformed; ErrCharter while no charter says how long the undo
+	// window is.
+	Weigh(ctx context.Context, tenant, volume string, rules ...string) ([][]Weighed, error)
 	// Elsewhere says how many copies another site holds, by the log, and what they would restore. A site that was detached
 	// holds none.
 	Elsewhere(ctx context.Context, site string) (copies, bytes uint64, err error)

@@ -8,6 +8,8 @@ const (
 	entriesPage     = 100
 	snapshotsPage   = 50
 	differencesPage = 100
+	// keepPage is how many snapshots a page of the keep rule lists.
+	keepPage = 50
 	// recentSnapshots is how many snapshots are offered to choose from.
 	recentSnapshots = 20
 	// shownOfGroup is how many of the paths that were deleted at one moment are named.

@@ -25,6 +25,7 @@ func Mount(e *echo.Echo, c *control.Control, o page.Options) {
 	volumePages(s)
 	restorePages(s)
 	snapshotPages(s)
+	keepPages(s)
 	peoplePages(s)
 	tokenPages(s)
 	activityPages(s)

@@ -20,20 +20,7 @@ func snapshotPages(s *page.Site) {
 		if err != nil {
 			return err
 		}
-		if v.Field("typed") != word(snap) {
-			return control.NewError(wire.TypeInvalid, nil, "What you typed is not what confirms this. Nothing was asked for. Type exactly: %s", word(snap))
-		}
-		drafted, err := v.Control.Draft(v.Context(), v.Who, wire.AskRequest{
-			Action: "delete-copies", Copies: []wire.CopyRef{{Snapshot: snap.ID}}, Reason: v.Field("reason"),
-		})
-		if err != nil {
-			return err
-		}
-		// The draft binds nobody. Its confirmation says what to prove presence for.
-		if _, err := v.Control.ConfirmRequest(v.Context(), v.Who, drafted.ID); err != nil {
-			return v.ConfirmAt("/requests/"+drafted.ID+"/confirm", err)
-		}
-		return v.Go("/requests/" + drafted.ID + "?done=confirmed")
+		return ask(v, word(snap), wire.AskRequest{Action: "delete-copies", Copies: []wire.CopyRef{{Snapshot: snap.ID}}, Reason: v.Field("reason")})
 	}, showAsk)
 }
 

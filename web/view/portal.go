@@ -160,7 +160,7 @@ func base(p string) string { return path.Base(strings.TrimSuffix(p, "/")) }
 // VolumeTabs are the pages of a volume.
 func VolumeTabs(v wire.Volume) []Link {
 	p := "/volumes/" + v.ID
-	return []Link{{p, "Files"}, {p + "/timeline", "Timeline"}, {p + "/deleted", "Bring back"}, {p + "/restore", "Restore"}, {p + "/compare", "Compare"}, {p + "/manage", "Manage"}}
+	return []Link{{p, "Files"}, {p + "/timeline", "Timeline"}, {p + "/deleted", "Bring back"}, {p + "/restore", "Restore"}, {p + "/compare", "Compare"}, {p + "/keep", "Keep rule"}, {p + "/manage", "Manage"}}
 }
 
 // May is what a member's role offers. The powers decide again.
