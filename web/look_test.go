@@ -246,6 +246,10 @@ func (a *actor) axe(t *testing.T, scheme string) {
 
 var ids = regexp.MustCompile(`([a-z]{3})_[0-9a-z]{26}`)
 
+// pictured are the pictures' names with the path that each shows, so that the page
+// of a second volume does not overwrite the first one's.
+var pictured = map[string]string{}
+
 func (a *actor) picture(t *testing.T, path string, width int64, scheme string) {
 	t.Helper()
 	dir := os.Getenv("HOLDFAST_SCREENSHOTS")
@@ -254,6 +258,10 @@ func (a *actor) picture(t *testing.T, path string, width int64, scheme string) {
 	}
 	name := strings.Trim(strings.ReplaceAll(a.place(path), "/", "-"), "-")
 	name = ids.ReplaceAllString(name, "$1") // the same name in every run
+	for n, first := 2, name; pictured[name] != "" && pictured[name] != path; n++ {
+		name = fmt.Sprintf("%s-%d", first, n)
+	}
+	pictured[name] = path
 	must(t, os.MkdirAll(dir, 0o700))
 	must(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s.%d.%s.png", name, width, scheme)), get(t, a, chromedp.FullScreenshot(100)), 0o600))
 }

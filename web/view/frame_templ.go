@@ -210,7 +210,7 @@ func Page(f Frame) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if f.Demo {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "<aside class=\"banner\" aria-label=\"Purpose of this installation\"><p><strong>Demonstration.</strong> Delays are short (<code>purpose demo</code>). Keep nothing here that you need. ")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "<aside class=\"banner\" aria-label=\"Purpose of this installation\"><p><strong>Demonstration.</strong> Short delays (<code>purpose demo</code>); keep nothing here. ")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
