@@ -18,6 +18,7 @@ import (
 // last finishes it.
 type file struct {
 	r    *restorer
+	to   *batcher // of the goroutine that reads
 	e    record.Entry
 	path string // below the top; the entry's own, but for a stream
 	tmp  string
@@ -41,8 +42,8 @@ type file struct {
 	done func(*file, error) // called once, when the file is under its name or will not be
 }
 
-func (r *restorer) begin(e record.Entry, at string, have int64, done func(*file, error)) *file {
-	f := &file{r: r, e: e, path: at, tmp: temporary(e.Path, e.Digest), big: e.Size >= bigFile, have: have, digest: stream.NewDigest(), fd: -1, done: done}
+func (r *restorer) begin(to *batcher, e record.Entry, at string, have int64, done func(*file, error)) *file {
+	f := &file{r: r, to: to, e: e, path: at, tmp: temporary(e.Path, e.Digest), big: e.Size >= bigFile, have: have, digest: stream.NewDigest(), fd: -1, done: done}
 	f.pending.Store(1)
 	return f
 }
@@ -65,7 +66,7 @@ func (f *file) failed() error {
 func (f *file) data(id [32]byte, encoding byte, n int, body *buffer) {
 	f.digest.Data(id, int64(n))
 	f.pending.Add(1)
-	f.r.work(job{f: f, off: f.off, id: id, encoding: encoding, n: n, body: body})
+	f.to.work(job{f: f, off: f.off, id: id, encoding: encoding, n: n, body: body})
 	f.off += int64(n)
 }
 
@@ -74,7 +75,7 @@ func (f *file) ref(id [32]byte, n int) {
 	f.digest.Data(id, int64(n))
 	if f.off+int64(n) > f.have {
 		f.pending.Add(1)
-		f.r.work(job{f: f, off: f.off, id: id, n: n})
+		f.to.work(job{f: f, off: f.off, id: id, n: n})
 	} else {
 		f.verified.Add(int64(n))
 		f.r.tell(int64(n))
@@ -97,7 +98,7 @@ func (f *file) end(size int64, lost error) {
 	}
 	if f.pending.Add(-1) == 0 {
 		f.pending.Add(1)
-		f.r.work(job{f: f, last: true})
+		f.to.work(job{f: f, last: true})
 	}
 }
 
@@ -119,7 +120,8 @@ func (f *file) create() error {
 		return err
 	}
 	const flags = unix.O_RDWR | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
-	f.fd, err = openat(f.dir.fd, f.tmp, flags, 0o600)
+	mode := f.first()
+	f.fd, err = openat(f.dir.fd, f.tmp, flags, mode)
 	if errors.Is(err, unix.EEXIST) {
 		if f.big {
 			if f.fd, err = openat(f.dir.fd, f.tmp, unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0); err == nil {
@@ -131,7 +133,7 @@ func (f *file) create() error {
 			}
 		}
 		if err = unix.Unlinkat(f.dir.fd, f.tmp, 0); err == nil {
-			f.fd, err = openat(f.dir.fd, f.tmp, flags, 0o600)
+			f.fd, err = openat(f.dir.fd, f.tmp, flags, mode)
 		}
 	}
 	if err != nil {
@@ -139,6 +141,15 @@ func (f *file) create() error {
 		return &os.PathError{Op: "make", Path: base, Err: err}
 	}
 	return nil
+}
+
+// first is the mode that the temporary file is made with: its own already, where its owner and group are this process'.
+// Anybody else's, and one that a later run has to open, is nobody's to read until it is whole.
+func (f *file) first() uint32 {
+	if f.big || f.e.Mode&0o7000 != 0 || f.r.o.Owner && (int(f.e.UID) != f.r.uid || int(f.e.GID) != f.r.gid) {
+		return 0o600
+	}
+	return f.e.Mode & 0o777
 }
 
 func (f *file) close() {
@@ -289,25 +300,22 @@ func (f *file) publish() error {
 	if err != nil {
 		return err
 	}
-	if f.e.Size > 0 {
-		var st unix.Stat_t
-		if err := unix.Fstat(fd, &st); err != nil {
-			return err
-		}
-		switch {
-		case st.Size < f.e.Size: // a hole at the end: its last byte gives the file its length
-			if err := pwrite(fd, zeroes[:1], f.e.Size-1); err != nil {
-				return err
-			}
-		case st.Size > f.e.Size:
-			return errStale
-		}
-	}
-	if err := f.r.describe(fd, &f.e); err != nil {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
 		return err
 	}
-	times := []unix.Timespec{unix.NsecToTimespec(f.e.MTime), unix.NsecToTimespec(f.e.MTime)}
-	if err := unix.UtimesNanoAt(f.dir.fd, f.tmp, times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	switch {
+	case st.Size < f.e.Size: // a hole at the end: its last byte gives the file its length
+		if err := pwrite(fd, zeroes[:1], f.e.Size-1); err != nil {
+			return err
+		}
+	case st.Size > f.e.Size:
+		return errStale
+	}
+	if err := f.r.describe(fd, &st, &f.e); err != nil {
+		return err
+	}
+	if err := setTime(fd, f.dir.fd, f.tmp, f.e.MTime); err != nil {
 		return &os.PathError{Op: "set the time of", Path: f.tmp, Err: err}
 	}
 	_, base := split(f.path)

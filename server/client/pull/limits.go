@@ -8,6 +8,11 @@ const (
 	// window bounds the plain bytes that came and are not written yet, of all pulls. An interrupted file is whole up to
 	// its length less this.
 	window = 32 << 20
+	// batchBytes and batchJobs are how much a worker is given at once.
+	batchBytes = 256 << 10
+	batchJobs  = 32
+	// slack is room behind a chunk which lets zstd decompress without looking for the end at each step.
+	slack = 64
 	// unitBytes and unitFiles are about how much one pull asks for.
 	unitBytes = 32 << 20
 	unitFiles = 2048

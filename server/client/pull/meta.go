@@ -11,9 +11,13 @@ import (
 	"holdfast/server/wire/record"
 )
 
-// describe sets owner, attributes and mode, in this order: a change of owner takes setuid and capabilities away.
-func (r *restorer) describe(fd int, e *record.Entry) error {
-	if r.o.Owner {
+// describe sets owner, attributes and mode, in this order: a change of owner takes setuid and capabilities away. What
+// st says that it is already is left alone: each of them is a transaction of the file system.
+func (r *restorer) describe(fd int, st *unix.Stat_t, e *record.Entry) error {
+	mode := r.mode(e)
+	same := uint32(st.Mode)&record.MaxMode == mode && len(e.Xattrs) == 0 // an access list changes the mode
+	if r.o.Owner && (st.Uid != e.UID || st.Gid != e.GID) {
+		same = false
 		if err := unix.Fchown(fd, int(e.UID), int(e.GID)); err != nil {
 			return fmt.Errorf("owner: %w", err)
 		}
@@ -29,12 +33,15 @@ func (r *restorer) describe(fd int, e *record.Entry) error {
 			r.refuse(e.Path, fmt.Errorf("restored without its attribute %q: %w", x.Name, err))
 		}
 	}
-	return chmod(fd, r.mode(e))
+	if same {
+		return nil
+	}
+	return chmod(fd, mode)
 }
 
 // mode is the mode of an entry. Setuid and setgid go only where the owner is the one that they are of.
 func (r *restorer) mode(e *record.Entry) uint32 {
-	if r.o.Owner || int(e.UID) == os.Geteuid() && int(e.GID) == os.Getegid() {
+	if r.o.Owner || int(e.UID) == r.uid && int(e.GID) == r.gid {
 		return e.Mode & record.MaxMode
 	}
 	return e.Mode &^ 0o6000 & record.MaxMode
@@ -144,5 +151,9 @@ func (r *restorer) directory(e *record.Entry) error {
 	if err := unix.UtimesNanoAt(d.fd, ".", times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return err
 	}
-	return r.describe(d.fd, e)
+	var st unix.Stat_t
+	if err := unix.Fstat(d.fd, &st); err != nil {
+		return err
+	}
+	return r.describe(d.fd, &st, e)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -127,6 +128,8 @@ type restorer struct {
 	verify *verifier
 	dirs   *dirs
 	rename string // the name of a stream's file
+	uid    int    // of this process
+	gid    int
 
 	verified, found atomic.Int64
 	mu              sync.Mutex
@@ -135,7 +138,7 @@ type restorer struct {
 
 func (m *Moment) restorer(o Options) *restorer {
 	o = o.filled()
-	return &restorer{crew: newCrew(o.Workers), c: m.c, from: m.From, prefix: o.Prefix, o: o, verify: m.verify}
+	return &restorer{crew: newCrew(o.Workers), uid: os.Geteuid(), gid: os.Getegid(), c: m.c, from: m.From, prefix: o.Prefix, o: o, verify: m.verify}
 }
 
 // place is where an entry goes, below the top.

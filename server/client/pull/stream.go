@@ -134,7 +134,7 @@ func (p *piece) fill(j *job) {
 		p.buf, p.data, j.body = j.body, j.body.b, nil // it is the piece's now
 	} else {
 		p.buf = take(j.n)
-		if p.data, p.err = plain(p.buf.b[:j.n], j.body.b, j.encoding, j.n); p.err != nil {
+		if p.data, p.err = plain(p.buf.b, j.body.b, j.encoding, j.n); p.err != nil {
 			return
 		}
 	}

@@ -143,17 +143,19 @@ func (r *restorer) attempt(ctx context.Context, u *unit, i int) error {
 		return err
 	}
 	defer body.Close()
-	x := &reading{r: r, u: u, next: i, dec: record.NewDecoder(body)}
+	x := &reading{r: r, to: batcher{c: r.crew}, u: u, next: i, dec: record.NewDecoder(body)}
 	err = x.all()
 	if x.f != nil {
 		x.f.end(0, err)
 	}
+	x.to.flush()
 	return err
 }
 
 // reading takes the records of a pull apart.
 type reading struct {
 	r    *restorer
+	to   batcher
 	u    *unit
 	dec  *record.Decoder
 	next int   // the entry of the unit that may come next
@@ -275,7 +277,7 @@ func (x *reading) entry(rec *record.Record) error {
 		return nil
 	}
 	x.u.pending.Add(1)
-	x.f = x.r.begin(*want, x.r.place(want.Path), x.u.have, func(f *file, err error) { x.r.settle(x.u, i, f, err) })
+	x.f = x.r.begin(&x.to, *want, x.r.place(want.Path), x.u.have, func(f *file, err error) { x.r.settle(x.u, i, f, err) })
 	return nil
 }
 

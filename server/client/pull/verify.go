@@ -59,12 +59,12 @@ var unpacker = sync.OnceValue(func() *zstd.Decoder {
 	return d
 })
 
-// plain gives the content of a data record; room has at least as many bytes.
+// plain gives the content of a data record; room has at least as many bytes, and slack behind them if it is to be quick.
 func plain(room, body []byte, encoding byte, n int) ([]byte, error) {
 	if encoding == record.Raw {
 		return body, nil
 	}
-	out, err := unpacker().DecodeAll(body, room[:0:n])
+	out, err := unpacker().DecodeAll(body, room[:0:min(n+slack, cap(room))])
 	if err != nil || len(out) != n {
 		return nil, fmt.Errorf("%w: a chunk that does not decompress", ErrDamaged)
 	}

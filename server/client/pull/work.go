@@ -42,9 +42,43 @@ func give(b *buffer) {
 	}
 }
 
+// batch is jobs that one worker does one after the other: to wake somebody for each small file costs more than the file.
+type batch struct {
+	jobs []job
+	n    int // plain bytes
+}
+
+// batches are empty ones.
+var batches = sync.Pool{New: func() any { return &batch{jobs: make([]job, 0, batchJobs)} }}
+
+// batcher gathers jobs for a crew. One goroutine uses it, and flushes it before it waits for any of its jobs.
+type batcher struct {
+	c   *crew
+	now *batch
+}
+
+// work queues a job, now or together with the next ones.
+func (b *batcher) work(j job) {
+	if b.now == nil {
+		b.now = batches.Get().(*batch)
+	}
+	b.now.jobs, b.now.n = append(b.now.jobs, j), b.now.n+j.n
+	if len(b.now.jobs) == batchJobs || b.now.n >= batchBytes {
+		b.flush()
+	}
+}
+
+// flush queues what was gathered.
+func (b *batcher) flush() {
+	if b.now != nil {
+		b.c.queue(b.now)
+		b.now = nil
+	}
+}
+
 // crew is the goroutines that decompress, verify and write, and the bytes that wait for them.
 type crew struct {
-	jobs chan job
+	jobs chan *batch
 	wg   sync.WaitGroup
 
 	mu   sync.Mutex
@@ -53,7 +87,7 @@ type crew struct {
 }
 
 func newCrew(workers int) *crew {
-	c := &crew{jobs: make(chan job, 64)}
+	c := &crew{jobs: make(chan *batch, 16)}
 	c.cond = sync.NewCond(&c.mu)
 	for range workers {
 		c.wg.Go(c.run)
@@ -61,26 +95,40 @@ func newCrew(workers int) *crew {
 	return c
 }
 
-// work waits until there is room for the job's plain bytes and queues it.
+// work queues a job that waits for no other.
 func (c *crew) work(j job) {
+	b := batches.Get().(*batch)
+	b.jobs, b.n = append(b.jobs, j), j.n
+	c.queue(b)
+}
+
+// queue waits until there is room for the jobs' plain bytes and queues them.
+func (c *crew) queue(b *batch) {
 	c.mu.Lock()
-	for c.used > 0 && c.used+j.n > window {
+	for c.used > 0 && c.used+b.n > window {
 		c.cond.Wait()
 	}
-	c.used += j.n
+	c.used += b.n
 	c.mu.Unlock()
-	c.jobs <- j
+	c.jobs <- b
 }
 
 func (c *crew) run() {
-	room := make([]byte, record.MaxPlain)
-	for j := range c.jobs {
-		c.do(&j, room)
-		if j.body != nil {
-			give(j.body)
+	room := make([]byte, record.MaxPlain+slack)
+	for b := range c.jobs {
+		for i := range b.jobs {
+			j := &b.jobs[i]
+			c.do(j, room)
+			if j.body != nil {
+				give(j.body)
+			}
 		}
+		n := b.n
+		clear(b.jobs)
+		b.jobs, b.n = b.jobs[:0], 0
+		batches.Put(b)
 		c.mu.Lock()
-		c.used -= j.n
+		c.used -= n
 		c.mu.Unlock()
 		c.cond.Broadcast()
 	}
