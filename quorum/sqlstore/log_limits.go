@@ -8,3 +8,10 @@ const (
 	// hashBatch bounds the placeholders of one statement.
 	hashBatch = 500
 )
+
+const (
+	// MaxLogLook bounds the entries that one search looks at.
+	MaxLogLook = 10_000
+	// timeSlack is by how many entries the bounds of a search in time are widened.
+	timeSlack = 1000
+)

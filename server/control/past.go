@@ -165,6 +165,25 @@ func (c *Control) Glances(ctx context.Context, who Caller, after string) (out []
 	return out, next, nil
 }
 
+// Glance says how well one volume is protected.
+func (c *Control) Glance(ctx context.Context, who Caller, ref string) (g wire.Glance, err error) {
+	v, err := c.volume(ctx, who, ref, true)
+	if err == nil {
+		err = c.reach(who, v, authz.VolumeView)
+	}
+	if err == nil {
+		err = c.reach(who, v, authz.SnapshotView)
+	}
+	if err != nil {
+		return g, err
+	}
+	if g, err = c.glance(ctx, v); err != nil {
+		return g, wrap(err)
+	}
+	g.Volume, err = c.shown(ctx, v)
+	return g, err
+}
+
 func (c *Control) glance(ctx context.Context, v snapshots.Volume) (g wire.Glance, err error) {
 	newest, err := c.Data.Snapshots(ctx, v.Tenant, v.ID, snapshots.SnapshotID{}, glanceSnapshots)
 	if err != nil {
@@ -174,8 +193,12 @@ func (c *Control) glance(ctx context.Context, v snapshots.Volume) (g wire.Glance
 	if err != nil {
 		return g, err
 	}
+	read, err := c.readBack(ctx, v.Tenant)
+	if err != nil {
+		return g, err
+	}
 	for i, s := range newest {
-		shown, err := c.present(ctx, s, logged[s.ID.String()])
+		shown, err := c.present(ctx, s, logged[s.ID.String()], read)
 		if err != nil {
 			return g, err
 		}
@@ -192,6 +215,9 @@ func (c *Control) glance(ctx context.Context, v snapshots.Volume) (g wire.Glance
 			}
 			if k.Proven != nil && whole && (g.Proven == nil || k.Proven.After(*g.Proven)) {
 				g.Proven = k.Proven
+			}
+			if k.Read != nil && whole && (g.Read == nil || k.Read.After(*g.Read)) {
+				g.Read = k.Read
 			}
 		}
 	}

@@ -76,9 +76,13 @@ func (c *Control) Snapshots(ctx context.Context, who Caller, ref, before string,
 	}
 	out := []wire.Snapshot{}
 	logged, err := c.sealLogged(ctx, page...)
+	if err != nil {
+		return nil, err
+	}
+	read, err := c.readBack(ctx, v.Tenant)
 	for i := 0; i < len(page) && err == nil; i++ {
 		var shown wire.Snapshot
-		if shown, err = c.present(ctx, page[i], logged[page[i].ID.String()]); err == nil {
+		if shown, err = c.present(ctx, page[i], logged[page[i].ID.String()], read); err == nil {
 			out = append(out, shown)
 		}
 	}
@@ -123,7 +127,11 @@ func (c *Control) showSnapshot(ctx context.Context, s snapshots.Snapshot) (wire.
 	if err != nil {
 		return wire.Snapshot{}, err
 	}
-	out, err := c.present(ctx, s, logged[s.ID.String()])
+	read, err := c.readBack(ctx, s.Tenant)
+	if err != nil {
+		return wire.Snapshot{}, err
+	}
+	out, err := c.present(ctx, s, logged[s.ID.String()], read)
 	return out, wrap(err)
 }
 
@@ -138,7 +146,17 @@ func (c *Control) sealLogged(ctx context.Context, page ...snapshots.Snapshot) (m
 	return c.entered(ctx, audit.KindSnapshotSealed, ids...)
 }
 
-func (c *Control) present(ctx context.Context, s snapshots.Snapshot, sealed bool) (wire.Snapshot, error) {
+// readBack says since when the bytes of a tenant's snapshots were read back by the
+// scrub, the zero time where they never were.
+func (c *Control) readBack(ctx context.Context, tenant string) (func(snapshots.Snapshot) time.Time, error) {
+	if c.Scrubber == nil {
+		return func(snapshots.Snapshot) time.Time { return time.Time{} }, nil
+	}
+	read, err := c.Scrubber.Verifier(ctx, tenant)
+	return read, wrap(err)
+}
+
+func (c *Control) present(ctx context.Context, s snapshots.Snapshot, sealed bool, read func(snapshots.Snapshot) time.Time) (wire.Snapshot, error) {
 	out := wire.Snapshot{ID: s.ID.String(), Volume: s.Volume.String(), Name: s.Note, At: s.At, TakenAt: s.TakenAt,
 		State: string(snapshots.Taken), Copies: []wire.Copy{}}
 	if !sealed || s.Seal == nil {
@@ -148,7 +166,11 @@ func (c *Control) present(ctx context.Context, s snapshots.Snapshot, sealed bool
 	out.Files, out.Bytes = s.Seal.Files, s.Seal.Bytes
 	copies, err := c.Data.Copies(ctx, s.Tenant, s.ID)
 	for _, k := range copies {
-		out.Copies = append(out.Copies, showCopy(k))
+		shown := showCopy(k)
+		if at := read(s); k.Site == c.Site && k.ErasedAt.IsZero() && !at.IsZero() {
+			shown.Read = &at
+		}
+		out.Copies = append(out.Copies, shown)
 	}
 	return out, err
 }

@@ -68,7 +68,8 @@ type Copy struct {
 	Site    string     `json:"site"`
 	State   string     `json:"state"`
 	Since   time.Time  `json:"since"`
-	Proven  *time.Time `json:"proven_at,omitempty"`
+	Proven  *time.Time `json:"proven_at,omitempty" doc:"when it was last restored with a key and compared"`
+	Read    *time.Time `json:"read_at,omitempty" doc:"the beginning of the newest scrub that read every byte of it as it was written"`
 	Suspect bool       `json:"suspect"`
 }
 

@@ -45,6 +45,7 @@ type Glance struct {
 	Latest  *Snapshot  // newest snapshot, whatever its state
 	Sealed  *Snapshot  // newest one that is sealed, and has a copy that is not hidden
 	Proven  *time.Time // when a copy was last restored and compared
+	Read    *time.Time // the newest scrub that read every byte of one of them as it was written
 	Sizes   []int64    // of sealed snapshots, oldest first
 	Suspect int        // copies among the newest that do not count as restore points
 }

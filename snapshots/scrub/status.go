@@ -62,32 +62,41 @@ func (s *Scrubber) Status(ctx context.Context) (out Status, err error) {
 
 // Verified answers since when every byte of a sealed snapshot has been read as it was written: the beginning of the
 // newest finished pass that found the snapshot sealed. It is zero if there is none, or if the snapshot is affected.
-func (s *Scrubber) Verified(ctx context.Context, snap snapshots.Snapshot) (at time.Time, err error) {
-	if snap.Seal == nil {
-		return at, nil
+func (s *Scrubber) Verified(ctx context.Context, snap snapshots.Snapshot) (time.Time, error) {
+	verified, err := s.Verifier(ctx, snap.Tenant)
+	if err != nil {
+		return time.Time{}, err
 	}
-	err = s.c.DB.Read(ctx, func(tx *sqldb.Tx) error {
-		at = time.Time{}
-		passes, err := s.c.Store.Passes(ctx, tx, batchPacks)
-		if err != nil {
+	return verified(snap), nil
+}
+
+// Verifier answers what answers, for snapshots of one tenant, what Verified does, as things stand now.
+func (s *Scrubber) Verifier(ctx context.Context, tenant string) (func(snapshots.Snapshot) time.Time, error) {
+	var passes []Pass
+	affected := map[snapshots.SnapshotID]bool{}
+	full := false
+	if err := s.c.DB.Read(ctx, func(tx *sqldb.Tx) (err error) {
+		if passes, err = s.c.Store.Passes(ctx, tx, batchPacks); err != nil {
 			return err
 		}
-		hit, err := s.c.Store.AffectedNow(ctx, tx, snap.Tenant, MaxListed)
-		if err != nil {
-			return err
+		list, err := s.c.Store.AffectedNow(ctx, tx, tenant, MaxListed)
+		full = len(list) == MaxListed
+		for _, a := range list {
+			affected[a.Snapshot] = true
 		}
-		for _, a := range hit {
-			if a.Snapshot == snap.ID {
-				return nil
-			}
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	return func(snap snapshots.Snapshot) (at time.Time) {
+		if snap.Seal == nil || full || affected[snap.ID] { // of more than are listed nothing is said
+			return at
 		}
 		for _, p := range passes {
 			if p.FinishedAt.After(p.StartedAt) && p.StartedAt.After(snap.Seal.At) {
-				at = p.StartedAt
-				return nil
+				return p.StartedAt
 			}
 		}
-		return nil
-	})
-	return at, err
+		return at
+	}, nil
 }

@@ -55,40 +55,47 @@ func showLog(v *page.Visit) error {
 		}
 		return v.Go("/log/" + strconv.FormatInt(index, 10))
 	}
+	filter, query, before, err := v.LogFilter("/log")
+	if err != nil {
+		return err
+	}
+	if filter.Tenants, filter.People, err = concerned(v); err != nil {
+		return err
+	}
 	news, err := v.Control.Pulse(v.Context(), -1)
 	if err != nil {
 		return err
 	}
-	before := news.Size
-	if n, err := strconv.ParseInt(v.Query("before"), 10, 64); err == nil && n > 0 && n < before {
-		before = n
-	}
-	from := max(0, before-logPage)
-	list, err := v.Control.LogEntries(v.Context(), v.Who, strconv.FormatInt(from, 10))
-	if err != nil {
+	l := view.LogView{Size: news.Size, Key: v.Control.LogVerifier(), Filter: filter}
+	var next int64
+	if l.Entries, next, err = v.Control.FindLog(v.Context(), v.Who, query, before); err != nil {
 		return err
 	}
-	l := view.LogView{Size: news.Size, Key: v.Control.LogVerifier()}
-	for _, e := range list.Entries {
-		if e.Index < before {
-			l.Entries = append(l.Entries, e)
-		}
-	}
-	slices.Reverse(l.Entries)
-	if before < news.Size {
-		l.First = "/log"
-		if before+logPage < news.Size {
-			l.Prev = "/log?before=" + strconv.FormatInt(before+logPage, 10)
-		}
-	}
-	if from > 0 {
-		l.Next = "/log?before=" + strconv.FormatInt(from, 10)
+	l.First, l.Next = page.FoundPages(filter, before, next)
+	if !filter.On && before >= 0 && before < news.Size {
+		l.Prev = filter.Page(min(news.Size, before+logPage))
 	}
 	return v.Show(view.Frame{Title: "Log", Here: "/log", Wide: true}, func(f view.Frame) templ.Component { return view.LogPage(f, l) })
 }
 
-// logPage is how many entries a page of the log shows.
+// logPage is how many entries a page of the log shows: the log has all of them.
 const logPage = 50
+
+// concerned are the tenants and the staff whom entries of the log are about.
+func concerned(v *page.Visit) (tenants, people []view.Choice, err error) {
+	all, err := v.Control.Tenants(v.Context(), v.Who)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, t := range all {
+		tenants = append(tenants, view.Choice{Value: t.ID, Name: t.Name})
+	}
+	staff, err := v.Control.Staff(v.Context(), v.Who)
+	for _, p := range staff {
+		people = append(people, view.Choice{Value: p.ID, Name: p.Name})
+	}
+	return tenants, people, err
+}
 
 func tenantPages(s *page.Site) {
 	s.Get("/tenants", func(v *page.Visit) error {

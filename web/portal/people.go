@@ -127,29 +127,27 @@ func showTokens(v *page.Visit) error {
 
 func activityPages(s *page.Site) {
 	s.Get("/activity", func(v *page.Visit) error {
-		before := int64(-1)
-		if text := v.Query("before"); text != "" {
-			var err error
-			if before, err = strconv.ParseInt(text, 10, 64); err != nil || before < 0 {
-				return control.NewError(wire.TypeInvalid, err, "The page is named by the index of an entry.")
-			}
-		}
-		list, next, err := v.Control.Activity(v.Context(), v.Who, before)
+		filter, query, before, err := v.LogFilter("/activity")
 		if err != nil {
 			return err
+		}
+		list, next, err := v.Control.FindLog(v.Context(), v.Who, query, before)
+		if err != nil {
+			return err
+		}
+		members, err := v.Control.Members(v.Context(), v.Who)
+		if err != nil {
+			return err
+		}
+		for _, m := range members {
+			filter.People = append(filter.People, view.Choice{Value: m.ID, Name: m.Name})
 		}
 		names, err := ownNames(v)
 		if err != nil {
 			return err
 		}
-		first, older := "", ""
-		if before >= 0 {
-			first = "/activity"
-		}
-		if next >= 0 {
-			older = "/activity?before=" + strconv.FormatInt(next, 10)
-		}
-		return v.Show(view.Frame{Title: "Activity", Here: "/activity", Wide: true}, func(f view.Frame) templ.Component { return view.ActivityPage(f, list, names, first, older) })
+		first, older := page.FoundPages(filter, before, next)
+		return v.Show(view.Frame{Title: "Activity", Here: "/activity", Wide: true}, func(f view.Frame) templ.Component { return view.ActivityPage(f, filter, list, names, first, older) })
 	})
 	s.Get("/activity/:index", func(v *page.Visit) error {
 		index, err := strconv.ParseInt(v.Param("index"), 10, 64)

@@ -103,6 +103,9 @@ func timeline(v *page.Visit) error {
 		here := with(with("/volumes/"+volume.ID+"/timeline", "zoom", t.Zoom.Name), "until", v.Query("until"))
 		t.Older = with(here, "before", t.Snapshots[len(t.Snapshots)-1].ID)
 	}
+	if t.Glance, err = v.Control.Glance(v.Context(), v.Who, volume.ID); err != nil {
+		return err
+	}
 	return v.Show(view.Frame{Title: "Timeline", Here: "/", Wide: true}, func(f view.Frame) templ.Component { return view.TimelinePage(f, t) })
 }
 

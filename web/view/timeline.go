@@ -29,6 +29,7 @@ func (z Zoom) Length() time.Duration { return time.Duration(z.Spans) * z.Width }
 
 // Timeline is what the timeline's page shows.
 type Timeline struct {
+	Glance    wire.Glance
 	Volume    wire.Volume
 	Zoom      Zoom
 	Data      wire.Timeline
