@@ -33,7 +33,8 @@ type Config struct {
 	// Undo is the undo window of the charter in force. Default DefaultUndo.
 	Undo func() time.Duration
 	Now  func() time.Time
-	// Workers bounds the goroutines that compress and encrypt for one upload. Default: one a processor.
+	// Workers bounds the goroutines that compress and encrypt at the same time, for one upload and for all. Default: one
+	// a processor.
 	Workers int
 	Log     *slog.Logger
 }
@@ -48,6 +49,8 @@ type Engine struct {
 	wg    sync.WaitGroup
 	// stall, when not nil, is called at the steps of a commit; its error stops the commit there, as a crash would.
 	stall func(step string) error
+
+	turns turns
 
 	mu      sync.Mutex
 	closed  bool
@@ -73,7 +76,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	if c.Owner == "" {
 		c.Owner = "engine"
 	}
-	e := &Engine{c: c, writers: map[string]*writer{}, keys: map[string]*ring{}}
+	e := &Engine{c: c, turns: make(turns, c.Workers), writers: map[string]*writer{}, keys: map[string]*ring{}}
 	now := c.Now()
 	e.lease = Lease{ID: id.New[leaseKind](now), Owner: c.Owner, Purpose: "engine", TakenAt: now, RenewedAt: now}
 	err := c.DB.Write(ctx, func(tx *sqldb.Tx) error {

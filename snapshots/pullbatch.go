@@ -21,13 +21,13 @@ import (
 const (
 	// pullBytes and pullSteps bound a batch: stored bytes (one more chunk may exceed them) and records. One batch is one
 	// look-up in the index and, where frames stand side by side, one read.
-	pullBytes = 4 << 20
-	pullSteps = 2048
+	pullBytes = 2 << 20
+	pullSteps = 1024
 	// pullAhead is how many batches of one pull wait for its client, besides the one that it is sent.
 	pullAhead = 3
 	// pullShared is how many batches all pulls of the process hold at once, besides one each, so that many slow clients
 	// cannot fill the memory.
-	pullShared = 16
+	pullShared = 12
 	// pullGap is how many bytes between two frames are read for nothing rather than read twice.
 	pullGap = 32 << 10
 )
@@ -328,6 +328,8 @@ func (x *puller) run(chunks []*pullChunk, buf []byte) (gone bool, err error) {
 		return false, nil
 	}
 	gone = errors.Is(err, blob.ErrNotFound)
+	s.e.turns.take(n)
+	defer s.e.turns.give(n)
 	for _, c := range chunks {
 		from := int(c.at.Pos - first.Pos)
 		to := from + int(c.child.Length)

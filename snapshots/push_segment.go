@@ -177,7 +177,11 @@ func (g *Segment) store(ctx context.Context, id chunk.ID, plain int, body []byte
 	data := body
 	if decode != nil {
 		var err error
-		if data, err = decode(g.Buffer(plain), body); err != nil {
+		turns := g.p.e.turns
+		turns.take(plain)
+		data, err = decode(g.Buffer(plain), body)
+		turns.give(plain)
+		if err != nil {
 			return node.Child{}, err
 		}
 		defer release(data)

@@ -58,9 +58,11 @@ func (s *session) Chunk(ctx context.Context, data []byte) (node.Child, error) {
 	if err := s.failed(); err != nil {
 		return node.Child{}, err
 	}
-	l := &s.w.lookups
+	l, turns := &s.w.lookups, s.w.e.turns
 	l.begin()
+	turns.take(len(data))
 	id := s.key.Identifier().ID(chunk.KindData, data)
+	turns.give(len(data))
 	f, pending, ok, err := s.w.find(ctx, id, len(data))
 	if err != nil || ok {
 		l.end()
@@ -69,7 +71,9 @@ func (s *session) Chunk(ctx context.Context, data []byte) (node.Child, error) {
 		err = s.afford()
 		buf := sealBuffers.Get().(*[]byte)
 		if err == nil {
+			turns.take(len(data))
 			*buf, err = frame.SealWith((*buf)[:0], s.key, id, chunk.KindData, data, s.compression)
+			turns.give(len(data))
 		}
 		l.end()
 		if err == nil {

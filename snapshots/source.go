@@ -146,7 +146,9 @@ func (s *source) readChunk(ctx context.Context, dst []byte, c node.Child) ([]byt
 	if s.proving {
 		open = frame.Open
 	}
+	s.e.turns.take(len(b))
 	plain, err := open(dst, s.ring, c.ID, c.Kind, b, stream.MaxPlain)
+	s.e.turns.give(len(b))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}

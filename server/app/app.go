@@ -44,6 +44,10 @@ func WithGuide(guide func() (wire.Guide, bool)) Option {
 	return func(s *service) { s.guide = guide }
 }
 
+// WithWorkers bounds the goroutines that compress and encrypt at the same time;
+// without it there is one a processor of the program.
+func WithWorkers(n int) Option { return func(s *service) { s.workers = n } }
+
 // Run runs a service until ctx ends, and returns after running transfers have
 // ended or drainTimeout has passed. ready is called once both faces answer; it
 // may be nil. The log goes to slog.Default().

@@ -5,6 +5,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -66,10 +68,31 @@ func (s *shell) serveCommand() *cobra.Command {
 			_ = s.print(a, func(w io.Writer) {
 				fmt.Fprintf(w, "Portal   %s\nConsole  %s\nHoldfast is ready. Stop it with Ctrl-C.\n", a.Portal, a.Console)
 			})
-		})
+		}, app.WithWorkers(s.tune()))
 	}
 	return cmd
 }
+
+// tune fits Go's runtime to a service that moves bytes, where the environment does
+// not say otherwise, and answers how many goroutines may compute at the same time.
+//
+// What is alive is mostly buffers, which the collector passes over: to collect
+// twice as often costs little and keeps the memory near what is in use. One
+// processor more than may be busy with the data path is always free to take up a
+// call of the API at once; the system then shares the real ones.
+func (s *shell) tune() int {
+	if s.Env("GOGC") == "" {
+		debug.SetGCPercent(serveGarbage)
+	}
+	processors := runtime.GOMAXPROCS(0)
+	if s.Env("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(processors + 1)
+	}
+	return processors
+}
+
+// serveGarbage is how much garbage may gather, in percent of what is alive.
+const serveGarbage = 50
 
 // logTo has the service log to standard error: text for people on a terminal,
 // JSON for programs.
