@@ -82,6 +82,15 @@ func Sentence(s string) string {
 // stateTags are the states in the words of people, where those are others.
 var stateTags = map[string]string{"open": "waiting for votes", "cooling": "cooling off", "executing": "being carried out", "tombstoned": "hidden", "restored": "brought back", "applied": "done"}
 
+// stateMore is what States says beyond the tag.
+func stateMore(state string) string {
+	words, more, _ := strings.Cut(States[state], ": ")
+	if strings.EqualFold(words, stateTag(state)) {
+		return Sentence(more)
+	}
+	return States[state]
+}
+
 func stateTag(state string) string { return orText(stateTags[state], state) }
 
 // States says what each state of a request means to a reader.
@@ -96,7 +105,7 @@ var States = map[string]string{
 	"expired":    "Expired: silence denies",
 	"cancelled":  "Cancelled: it is not carried out",
 	"restored":   "Brought back: nothing of it is gone",
-	"applied":    "Done",
+	"applied":    "Done: it is in force",
 }
 
 // Stoppable says whether a request in this state can still be cancelled.
