@@ -20,6 +20,8 @@ const (
 	soakSize = 32 * gib
 	// memoryBar is what a process may need with one stream.
 	memoryBar = 256 * mib
+	// roomForTrees is how many times --size must be free for restored trees to be left until the end.
+	roomForTrees = 12
 	// concurrent is how many uploads and restores run at once, half of each.
 	concurrent = 32
 	// maxStart bounds the start of a server.

@@ -20,6 +20,11 @@ func (r *report) judge() {
 		}
 	}
 	results.startup = r.Starts
+	// A copy of the tree that was made among its restores is the measure of them, before one that was made at another time.
+	if m, ok := results.median("tree", stepRestore, ceilCopy); ok {
+		r.Ceilings = slices.DeleteFunc(r.Ceilings, func(c ceiling) bool { return c.Name == ceilCopy })
+		r.Ceilings = append(r.Ceilings, ceiling{ceilCopy, rate(m.Bytes, m.Wall), aboutCopy})
+	}
 	var rivals []string
 	for _, p := range r.Peers {
 		if p.Missing == "" && !p.Local && p.Name != "holdfast" {

@@ -134,7 +134,12 @@ func (b *bench) round(ctx context.Context, d data, n int) (err error) {
 				return err
 			}
 		}
-		for _, c := range field {
+		for i, c := range field {
+			if s == stepRestore && d.kind == kindTree && i == n%len(field) {
+				if err := b.copyTree(ctx, d); err != nil {
+					return err
+				}
+			}
 			if c.out || c.p.name() == fastName && s != stepNew && s != stepRestore {
 				continue
 			}
@@ -193,15 +198,36 @@ func (b *bench) step(ctx context.Context, d data, step string, c *contender, dir
 	return nil
 }
 
+// copyTree copies the tree as it is, among the restores of it and under the same conditions: what they are held against.
+func (b *bench) copyTree(ctx context.Context, d data) error {
+	path, size := d.at()
+	out, err := b.scratch.sub("copied")
+	if err := errors.Join(err, warm(path)); err != nil {
+		return err
+	}
+	syscall.Sync()
+	u, err := run(ctx, command{args: []string{"cp", "-a", path, filepath.Join(out, "tree")}, env: environ(out)})
+	if err != nil {
+		return err
+	}
+	b.results.add(point{d.name, stepRestore, ceilCopy}, sample{usage: u, Bytes: size})
+	b.say("%-8s %-12s %-14s %7.2f s  %8.1f MiB/s  cpu %6.2f s (others %5.2f)", d.name, stepRestore, ceilCopy, u.Wall.Seconds(), rate(size, u.Wall), u.CPU.Seconds(), u.others().Seconds())
+	return b.scratch.later(out, b.o.size)
+}
+
 // restore measures a restore and, in the first run, compares what comes out.
 func (b *bench) restore(ctx context.Context, d data, c *contender, dir, path string, n int) (usage, error) {
 	if d.kind == kindTree {
-		to := filepath.Join(dir, "restored-"+c.p.name())
+		out, err := b.scratch.sub("restored")
+		if err != nil {
+			return usage{}, err
+		}
+		to := filepath.Join(out, c.p.name())
 		u, err := c.r.get(ctx, to, nil)
 		if err == nil && n == 0 {
 			err = sameTree(path, to)
 		}
-		return u, errors.Join(err, b.scratch.drop(to))
+		return u, errors.Join(err, b.scratch.later(out, b.o.size))
 	}
 	u, err := c.r.get(ctx, "", nil)
 	if err != nil || n > 0 {
