@@ -42,9 +42,9 @@ type pushRig struct {
 }
 
 // newPushRig answers the few calls of the API that a push makes, beside the data path.
-func newPushRig(t *testing.T) *pushRig {
+func newPushRig(t *testing.T, o ...controltest.Option) *pushRig {
 	t.Helper()
-	r := &pushRig{rig: newRig(t, controltest.New(t))}
+	r := &pushRig{rig: newRig(t, controltest.New(t, o...))}
 	back, err := url.Parse(r.server.URL)
 	if err != nil {
 		t.Fatal(err)
