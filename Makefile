@@ -18,7 +18,7 @@ FUZZTIME ?= 2m
 # What the bench is asked for, such as BENCH='--size 64MiB --only stream'.
 BENCH ?= --peers restic,borg,kopia --size 1GiB
 
-.PHONY: build test race lint soak bench benchmarks generate setup clean
+.PHONY: build test race lint soak bench benchmarks generate pictures setup clean
 
 build: ## a static binary in bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/holdfast .
@@ -49,6 +49,11 @@ benchmarks: setup ## the Go benchmarks; medians of five interleaved runs are wha
 generate: ## write generated code again
 	go generate ./...
 	go tool templ generate
+
+pictures: ## the pictures in docs/img again
+	@HOLDFAST_PICTURES=$(CURDIR)/bin/pictures go test -count=1 -run TestStoryOfTheTour ./web
+	@for f in overview overview-phone bring-back restore-preview ask-deletion freeze; do \
+		pngquant --force --strip --speed 1 --quality 60-90 --output docs/img/portal-$$f.png bin/pictures/$$f.png || exit 1; done
 
 clean: ## what builds leave behind
 	go clean ./...
