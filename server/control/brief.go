@@ -262,7 +262,7 @@ func (c *Control) electors(ctx context.Context, tx *sqldb.Tx, st quorum.State) (
 		if named || p.Staff != authz.StaffApprover || p.Status != authz.PersonActive {
 			continue
 		}
-		out = append(out, wire.Elector{Approver: wire.Actor{Kind: "staff", ID: p.ID.String(), Name: p.Name}, Standing: "may-not", Why: "the charter in force does not name them"})
+		out = append(out, wire.Elector{Approver: wire.Actor{Kind: "staff", ID: p.ID.String(), Name: p.Name}, Standing: "may-not", Why: "came into the charter too late for this, or is not in it"})
 	}
 	return out, nil
 }

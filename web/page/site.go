@@ -121,6 +121,10 @@ func (s *Site) Begin(path string, power func(*Visit) (any, error)) {
 	s.echo.POST(path, s.Signed(func(v *Visit) error {
 		v.script = true
 		options, err := power(v)
+		if err != nil && control.AsError(err).Type == wire.TypeStepUpRequired {
+			// No form is under way here that could show the text and go on after it.
+			return control.NewError(wire.TypeStepUpRequired, err, "This session was opened with a factor that was too new then, or what you proved is too long ago. Sign out and in again with a factor that is past its quarantine, and repeat it.")
+		}
 		if err != nil {
 			return err
 		}
@@ -245,6 +249,7 @@ var done = map[string]string{
 	"restored":        "What was hidden is brought back.",
 	"signed":          "Your signature is on the charter.",
 	"frozen":          "The freeze is in force. Only a quorum can lift it.",
+	"locked-down":     "The lockdown and its freeze are in force. The lockdown ended your own session too: sign in again with the factor that you had signed in with.",
 	"held":            "The hold is in force. Only a quorum can release it.",
 	"suspended":       "Both of you are suspended. A quorum of others decides when that ends.",
 	"signed-out":      "You are signed out.",

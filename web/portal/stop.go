@@ -13,8 +13,12 @@ import (
 func stopPages(s *page.Site) {
 	s.Get("/freeze", showFreeze)
 	s.Post("/freeze", func(v *page.Visit) error {
-		if _, err := v.Control.Freeze(v.Context(), v.Who, wire.PlaceFreeze{Reason: v.Field("reason"), Lockdown: v.Field("lockdown") == "yes"}); err != nil {
+		lockdown := v.Field("lockdown") == "yes"
+		if _, err := v.Control.Freeze(v.Context(), v.Who, wire.PlaceFreeze{Reason: v.Field("reason"), Lockdown: lockdown}); err != nil {
 			return err
+		}
+		if lockdown { // no session lasts longer than a lockdown reaches back: this one is over too
+			return v.Go("/sign-in?done=locked-down&next=%2Ffreeze")
 		}
 		return v.Go("/freeze?done=frozen")
 	}, showFreeze)
