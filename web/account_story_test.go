@@ -14,6 +14,7 @@ import (
 // TestStoryEnrolAndKeepAnAccount: an app first, then a passkey that is in
 // quarantine, sessions, and signing in by passkey alone.
 func TestStoryEnrolAndKeepAnAccount(t *testing.T) {
+	t.Parallel()
 	the.founded(t)
 	a, elsewhere := the.actor(t, the.Console), the.actor(t, the.Console)
 	invitation, err := the.operator.InviteStaff(t.Context(), wire.Invite{Name: "Uma Urban", Email: "uma@support.example", Role: "auditor"})
@@ -34,7 +35,7 @@ func TestStoryEnrolAndKeepAnAccount(t *testing.T) {
 	a.press(t, "Confirm with the code")
 	a.see(t, "Take the security key")
 	a.press(t, "Create the passkey")
-	a.see(t, "The factor is added.", "blue key", "A new factor is in quarantine first")
+	a.see(t, "The factor is added.", "blue key", "can stop things, confirms nothing until")
 	var factors []wire.Factor
 	a.api(t, "GET", "/v1/factors", nil, &factors)
 	if len(factors) != 2 || !factors[1].UsableFrom.After(factors[1].EnrolledAt) {
@@ -71,6 +72,7 @@ func TestStoryEnrolAndKeepAnAccount(t *testing.T) {
 
 // TestStoryPasswordAndRecoveryCodes: both by a passkey; a recovery code works once.
 func TestStoryPasswordAndRecoveryCodes(t *testing.T) {
+	t.Parallel()
 	the.founded(t)
 	a := the.actor(t, the.Console)
 	invitation, err := the.operator.InviteStaff(t.Context(), wire.Invite{Name: "Vic Vale", Email: "vic@support.example", Role: "auditor"})

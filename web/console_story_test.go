@@ -2,6 +2,8 @@ package web_test
 
 import (
 	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,7 +68,7 @@ func TestStoryQueueLivesAndTheMemberCancels(t *testing.T) {
 	the.owner.fill(t, "#cancel-reason", "We need it after all.")
 	the.owner.press(t, "Cancel the request")
 	the.owner.confirmIfAsked(t, "The request is cancelled.")
-	watcher.see(t, "Cancelled")
+	watcher.see(t, "cancelled", "It is not carried out")
 	for _, a := range []*actor{watcher, queue} {
 		if !get(t, a, chromedp.Evaluate[bool](`window.stayed === true`)) {
 			t.Error("the page was loaded again")
@@ -83,11 +85,17 @@ func TestStoryQueueLivesAndTheMemberCancels(t *testing.T) {
 	}
 }
 
-// A charter change is composed, shown as a difference, asked for, voted on and in
-// force; the one before stays readable.
-func TestStoryCharterChange(t *testing.T) {
-	the.founded(t)
-	a := the.approvers[1]
+// A charter change that adds an approver is composed, shown as a difference, asked
+// for, voted on, signed with the new key and in force; the one before stays readable.
+// Who asked does not vote on it (T15), the newcomer not on what is older (T19).
+func TestT15_T19_StoryCharterChangeWithANewKey(t *testing.T) {
+	older := the.confirmed(t, "older than the newcomer")
+	a, nora := the.approvers[1], the.actor(t, the.Console)
+	invitation, err := the.operator.InviteStaff(t.Context(), wire.Invite{Name: "Nora Newkey", Email: "nora@support.example", Role: "approver"})
+	must(t, err)
+	nora.accept(t, invitation)
+	nora.open(t, "/requests/"+older.ID)
+	nora.see(t, "You cannot vote on this")
 	a.open(t, "/charter")
 	a.see(t, "2 people approve the very statement", "never who asked for it", "10 s")
 	a.press(t, "Propose a change")
@@ -96,8 +104,9 @@ func TestStoryCharterChange(t *testing.T) {
 	a.see(t, "The charter is refused", "below") // by name of the case
 	a.open(t, "/charter/change")
 	a.fill(t, "#line-grace", "95s")
+	a.do(t, chromedp.SetValue(chromedp.CSS("#add"), nora.id), chromedp.SetValue(chromedp.CSS("#team"), "lisbon"))
 	a.press(t, "Show the difference")
-	a.see(t, "site primary grace", "95s", "does not weaken", "Ask the approvers for it")
+	a.see(t, "site primary grace", "95s", "does not weaken", "Nora Newkey", "Ask the approvers for it")
 	a.fill(t, "#reason", "A little more time to bring things back.")
 	a.press(t, "Draft the request…")
 	a.see(t, "This is a draft", "What the charter would change", "site primary grace")
@@ -114,12 +123,50 @@ func TestStoryCharterChange(t *testing.T) {
 	}
 	a.press(t, "Approve")
 	a.see(t, "does not vote on it")
+	if r := the.state(t, a, id); len(r.Votes) != 0 {
+		t.Errorf("who asked has voted: %+v", r.Votes)
+	}
 	for _, voter := range []*actor{the.approvers[0], the.approvers[3]} {
 		voter.approve(t, id)
 	}
-	a.open(t, "/requests/"+id)
+	// Votes do not stand in for the new key's signature, nor does another's key.
+	a.listening(t, "/requests/"+id)
+	a.see(t, "New keys have to sign it", "Nora Newkey", "a key that the next charter adds has not signed it")
+	a.post(t, "/requests/"+id+"/sign", url.Values{"ceremony": {"x"}, "credential": {"{}"}})
+	a.see(t, "Begin again", "New keys have to sign it")
+	nora.open(t, "/requests/"+id)
+	nora.see(t, "You cannot vote on this", "Show that the new key is yours", "it is no vote")
+	// Her session was opened with a key in quarantine: it signs nothing, and the page says what to do.
+	nora.press(t, "Sign with the new key")
+	nora.see(t, "opened with a factor that was too new", "Sign out and in again")
+	nora.press(t, "Sign out")
+	nora.see(t, "You are signed out.")
+	nora.press(t, "Sign in with a passkey")
+	nora.see(t, "Queue")
+	nora.open(t, "/requests/"+id)
+	nora.press(t, "Sign with the new key")
+	nora.see(t, "Your signature is on the charter.", "signed")
+	if text := nora.text(); strings.Contains(text, "New keys have to sign it") {
+		t.Errorf("a signature is still missing:\n%s", text)
+	}
+	a.listening(t, "/requests/"+id)
 	the.until(t, a, id, "applied")
-	a.see(t, "applied") // shown by itself
+	a.see(t, "done", "It is in force") // shown by itself
+	a.stayed(t)
+	nora.open(t, "/charter/approvers")
+	nora.see(t, "Nora Newkey", "team lisbon", "(you)")
+	var named []wire.Approver
+	nora.api(t, "GET", "/v1/approvers", nil, &named)
+	if len(named) != 6 || !slices.ContainsFunc(named, func(x wire.Approver) bool { return x.Person.ID == nora.id && len(x.Keys) == 1 }) {
+		t.Errorf("approvers: %+v", named)
+	}
+	nora.open(t, "/requests/"+older.ID)
+	nora.see(t, "You cannot vote on this", "Came into the charter too late for this, or is not in it.")
+	nora.votes(t, older.ID, "approve", "", "Only approvers whom the charter")
+	if r := the.state(t, nora, older.ID); len(r.Votes) != 0 {
+		t.Errorf("a newcomer has voted: %+v", r.Votes)
+	}
+	nora.quiet(t)
 	a.open(t, "/charter")
 	a.see(t, "What number 2 changed", "site primary grace", "1 min 35 s")
 	a.press(t, "The charter before")

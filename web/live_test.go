@@ -5,8 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
 
 	"holdfast/server/wire"
 )
@@ -85,4 +91,41 @@ func TestEventsAreForTheSignedIn(t *testing.T) {
 	if refused == 0 || refused > 6 {
 		t.Errorf("%d of 14 more pages were refused", refused)
 	}
+}
+
+// What a story's end asks of every page is heard: an error, a report of the content
+// policy, and a request to somebody else.
+func TestNoTroubleGoesUnheard(t *testing.T) {
+	a := the.actor(t, the.Portal)
+	a.open(t, "/sign-in")
+	heard := func(name, script string) {
+		t.Helper()
+		a.do(t, chromedp.Evaluate[chromedp.Void](script))
+		there := func() bool {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			return slices.ContainsFunc(a.trouble, func(s string) bool { return strings.HasPrefix(s, name) })
+		}
+		for deadline := time.Now().Add(patience); !there(); a.text() {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s was not heard: %q", name, a.trouble)
+			}
+		}
+	}
+	for name, script := range map[string]string{
+		"console: ":                  `console.error("oh")`,
+		"exception: ":                `setTimeout(() => { throw new Error("oh") })`,
+		"log (security)":             `document.body.append(Object.assign(document.createElement("style"), {textContent: "b {}"}))`,
+		"log (security): Connecting": `void fetch("http://127.0.0.1:9/").catch(() => {})`,
+	} {
+		heard(name, script)
+	}
+	// What the policy does not stop would be heard when it is sent.
+	a.do(t, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, page.SetBypassCSP, page.SetBypassCSPParams{Enabled: true})
+		return err
+	}))
+	a.open(t, "/sign-in")
+	heard("request to somebody else: http://127.0.0.1:9/", `void fetch("http://127.0.0.1:9/").catch(() => {})`)
+	a.trouble = nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -384,9 +385,10 @@ func TestT03_StolenSessionOfAMemberDoesNothingThatLasts(t *testing.T) {
 	} {
 		// A code that was guessed does not help.
 		for _, more := range []string{"", "&step_up=sha256:" + strings.Repeat("0", 64) + "&step_up_code=123456"} {
-			if got := o.send(t, path, form+more); !strings.Contains(got, "Confirm with your second factor") {
-				t.Errorf("%s%s: %.300s", path, more, got)
-			}
+			fields, err := url.ParseQuery(form + more)
+			must(t, err)
+			o.post(t, path, fields)
+			o.see(t, "Confirm with your second factor", "Your second factor is used for exactly these words")
 		}
 	}
 	if now := requests(); now != before {
@@ -460,13 +462,24 @@ func TestStoryTokenShownOnceAndLogVerified(t *testing.T) {
 	v := the.filled(t, "for a token", "a.txt")
 	o := the.owner
 	o.mint(t, "nightly job")
-	o.see(t, "Shown this once")
+	o.see(t, "Shown this once", "snapshot:create", "every volume", "Ends")
 	secret := get(t, o, chromedp.Text(chromedp.CSS("#token")))
+	var tokens []wire.Token
+	o.api(t, "GET", "/v1/tokens", nil, &tokens)
+	i := slices.IndexFunc(tokens, func(x wire.Token) bool { return x.Name == "nightly job" })
+	if i < 0 || tokens[i].ExpiresAt.Before(time.Now()) || !slices.Equal(tokens[i].Scopes, []string{"snapshot:create"}) {
+		t.Fatalf("tokens: %+v", tokens)
+	}
+	ends := tokens[i].ExpiresAt.UTC().Format("2006-01-02 15:04:05")
+	o.see(t, ends)
 	token := client.New(the.Portal, client.WithToken(secret))
 	_, err := token.TakeSnapshot(t.Context(), v.ID, "by the job")
 	must(t, err)
 	o.open(t, "/tokens")
-	o.see(t, "nightly job", "snapshot:create")
+	o.see(t, "nightly job", "snapshot:create", ends)
+	if _, err := token.DeleteVolume(t.Context(), v.ID); err == nil {
+		t.Error("a token did what it has no scope for")
+	}
 	if strings.Contains(o.text(), secret) {
 		t.Error("the secret is shown again")
 	}

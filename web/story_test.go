@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -39,6 +40,7 @@ func TestStoryFirstFactorsAndSignIn(t *testing.T) {
 
 // One story, for its codes come out of one app: three every ninety seconds.
 func TestStoryAuthenticatorAppThenPasskey(t *testing.T) {
+	t.Parallel()
 	the.founded(t)
 	created, err := the.operator.CreateTenant(t.Context(), wire.CreateTenant{Name: hostileTenant, OwnerName: "Olaf Other", OwnerEmail: "olaf@other.example"})
 	must(t, err)
@@ -162,6 +164,9 @@ func TestStoryCancelAndFreeze(t *testing.T) {
 	o.fill(t, "#cancel-reason", "I clicked the wrong one.")
 	o.press(t, "Cancel the request")
 	o.confirmIfAsked(t, "The request is cancelled.")
+	if now := the.state(t, o, r.ID); now.State != "cancelled" {
+		t.Errorf("state %s", now.State)
+	}
 	// What one person does stands on another's page a moment later, which loses
 	// nothing that was typed.
 	watcher := the.approvers[4]
@@ -183,6 +188,11 @@ func TestStoryCancelAndFreeze(t *testing.T) {
 	a := the.approvers[2]
 	a.open(t, "/freeze")
 	a.see(t, the.tenant.ID, "We saw a login that nobody knows.")
+	var freezes []wire.Freeze
+	a.api(t, "GET", "/v1/freezes", nil, &freezes)
+	if !slices.ContainsFunc(freezes, func(z wire.Freeze) bool { return z.Tenant == the.tenant.ID && z.By.ID == o.id }) {
+		t.Errorf("freezes: %+v", freezes)
+	}
 	a.quiet(t)
 }
 

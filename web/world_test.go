@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,8 +39,10 @@ type world struct {
 	app.Addresses
 	operator *client.Client
 	browser  context.Context
+	mu       sync.Mutex
 	end      []func()
 
+	founding  sync.Mutex
 	approvers []*actor
 	owner     *actor
 	tenant    wire.Tenant
@@ -155,7 +158,10 @@ func (w *world) actor(t *testing.T, base string) *actor {
 		}
 	}))
 	a.tab = tab
+	t.Cleanup(func() { a.quiet(t) })
+	w.mu.Lock()
 	w.end = append(w.end, closeTab)
+	w.mu.Unlock()
 	if err := chromedp.Do(tab, chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		if _, err := cdp.Call(ctx, t, network.Enable, network.EnableParams{}); err != nil {
 			return err
@@ -347,6 +353,19 @@ func (a *actor) passwordOnly(t *testing.T) {
 // owner, and snapshots.
 func (w *world) founded(t *testing.T) {
 	t.Helper()
+	// No story ends with an error on a page, a report of its content policy or a
+	// request to somebody else that nobody has looked at.
+	t.Cleanup(func() {
+		w.founding.Lock()
+		defer w.founding.Unlock()
+		for _, a := range append(slices.Clone(w.approvers), w.owner) {
+			if a != nil {
+				a.quiet(t)
+			}
+		}
+	})
+	w.founding.Lock()
+	defer w.founding.Unlock()
 	if w.owner != nil {
 		return
 	}
@@ -421,7 +440,7 @@ func (w *world) snapshots(t *testing.T) {
 }
 
 // stories is how many requests the stories draft.
-const stories = 17
+const stories = 19
 
 // hostileTenant is a tenant's name that would run a script if it were let, and
 // begins with a letter that only looks like an A.
