@@ -26,6 +26,7 @@ var mayRemove = map[string]string{
 	"server/client/pull/file.go Unlinkat":     "temporary files of a restore on the user's machine",
 	"server/client/pull/file.go Renameat":     "publishes those files under their names",
 	"server/client/pull/meta.go Unlinkat":     "temporary links of that restore",
+	"server/client/pull/held.go Unlinkat":     "the name of a file that this restore has made for itself",
 	"server/client/pull/mark.go Unlinkat":     "the mark of that restore, when it is finished",
 	"server/demo/scenario.go RemoveAll":       "a scenario's scratch directory on the user's machine",
 	"server/demo/guide.go Truncate":           "rounds a time to a step of a code",

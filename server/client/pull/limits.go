@@ -18,6 +18,8 @@ const (
 	unitFiles = 2048
 	// bigFile is the size, in bytes, from which a file has a pull of its own and goes on after an interruption.
 	bigFile = 4 << 20
+	// heldBytes is about how much of the entries that wait for all the others is in memory, for each kind of them.
+	heldBytes = 4 << 20
 	// maxPath and maxName bound a path and a name in it, in bytes; maxLink a link's target.
 	maxPath = 4096
 	maxName = 255

@@ -40,8 +40,9 @@ func (m *Moment) Tree(ctx context.Context, name string, o Options) (sum Summary,
 	r := m.restorer(o)
 	r.dirs = newDirs(top)
 	defer r.dirs.close()
-	t := &tree{restorer: r, mark: mark, units: make(chan *unit)}
+	t := &tree{restorer: r, mark: mark, units: make(chan *unit), links: held{top: top}, folders: held{top: top}}
 	err = t.run(ctx)
+	err = errors.Join(err, t.links.close(), t.folders.close())
 	sum = r.summary()
 	if err == nil {
 		err = mark.clear()
@@ -59,8 +60,8 @@ type tree struct {
 	want    []record.Entry // of the next unit
 	bytes   int64
 	total   int64
-	links   []record.Entry
-	folders []record.Entry
+	links   held
+	folders held
 }
 
 func (t *tree) run(ctx context.Context) error {
@@ -124,8 +125,7 @@ func (t *tree) entry(ctx context.Context, e record.Entry) error {
 			return err
 		}
 		t.dirs.put(d)
-		t.folders = append(t.folders, e)
-		return nil
+		return t.keep(&t.folders, &e)
 	case typeSymlink:
 		if err := t.symlink(&e); err != nil {
 			return err
@@ -133,12 +133,19 @@ func (t *tree) entry(ctx context.Context, e record.Entry) error {
 		t.did(&e)
 		return nil
 	case typeHardlink:
-		t.links = append(t.links, e)
-		return nil
+		return t.keep(&t.links, &e)
 	case typeFile:
 		return t.file(ctx, e)
 	}
 	return ErrDevice
+}
+
+// keep notes what has to wait. Without it the restore cannot go on.
+func (t *tree) keep(h *held, e *record.Entry) error {
+	if err := h.add(e); err != nil {
+		return &stopError{err}
+	}
+	return nil
 }
 
 func (t *tree) file(ctx context.Context, e record.Entry) error {
@@ -199,29 +206,24 @@ func (t *tree) send(ctx context.Context, one bool) error {
 
 // last does what has to wait for all files: hard links, then the directories, the deepest first.
 func (t *tree) last() error {
-	for i := range t.links {
-		e := &t.links[i]
-		if err := t.hardlink(e.Path, e.Link); err != nil {
-			if fatal(err) {
+	each := func(h *held, do func(*record.Entry) error) error {
+		return h.each(func(e *record.Entry) error {
+			err := do(e)
+			switch {
+			case err == nil:
+				t.did(e)
+			case fatal(err):
 				return &EntryError{e.Path, err}
+			default:
+				t.refuse(e.Path, err)
 			}
-			t.refuse(e.Path, err)
-			continue
-		}
-		t.did(e)
+			return nil
+		})
 	}
-	for i := len(t.folders) - 1; i >= 0; i-- {
-		e := &t.folders[i]
-		if err := t.directory(e); err != nil {
-			if fatal(err) {
-				return &EntryError{e.Path, err}
-			}
-			t.refuse(e.Path, err)
-			continue
-		}
-		t.did(e)
+	if err := each(&t.links, func(e *record.Entry) error { return t.hardlink(e.Path, e.Link) }); err != nil {
+		return err
 	}
-	return nil
+	return each(&t.folders, t.directory)
 }
 
 // have is how much of a big file an earlier run has written, without a gap.
