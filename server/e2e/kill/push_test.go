@@ -21,13 +21,17 @@ import (
 	"holdfast/server/client"
 )
 
-// address is one address for all lives of the service, which counts what comes in.
+// address is one address for all lives of the service, which counts what comes in and what goes out.
 type address struct {
 	net.Listener
 	to    atomic.Pointer[string] // empty while the service is away
 	bytes atomic.Int64
 	mu    sync.Mutex
 	conns map[net.Conn]bool
+	sent  int64         // under mu
+	stand int64         // once so much was sent, nothing more is, until the next move; 0 never
+	stood chan struct{} // told when that is so
+	moved chan struct{} // closed by the next move
 }
 
 func newAddress(t *testing.T) *address {
@@ -36,7 +40,7 @@ func newAddress(t *testing.T) *address {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &address{Listener: l, conns: map[net.Conn]bool{}}
+	a := &address{Listener: l, conns: map[net.Conn]bool{}, stood: make(chan struct{}, 1), moved: make(chan struct{})}
 	a.move("")
 	go func() {
 		for {
@@ -62,6 +66,45 @@ func (a *address) move(base string) {
 	for c := range a.conns {
 		c.Close()
 	}
+	a.stand = 0
+	close(a.moved)
+	a.moved = make(chan struct{})
+}
+
+// stop has it stand still once n bytes more were sent.
+func (a *address) stop(n int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stand = a.sent + n
+}
+
+func (a *address) total() int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.sent
+}
+
+// back passes on what the service answers.
+func (a *address) back(in, out net.Conn) {
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := out.Read(buf)
+		a.mu.Lock()
+		a.sent += int64(n)
+		stand, moved := a.stand > 0 && a.sent >= a.stand, a.moved
+		a.mu.Unlock()
+		if stand {
+			select {
+			case a.stood <- struct{}{}:
+			default:
+			}
+			<-moved
+			return
+		}
+		if _, bad := in.Write(buf[:n]); err != nil || bad != nil {
+			return
+		}
+	}
 }
 
 func (a *address) pipe(in net.Conn) {
@@ -78,7 +121,7 @@ func (a *address) pipe(in net.Conn) {
 	a.mu.Lock()
 	a.conns[in] = true
 	a.mu.Unlock()
-	go func() { _, _ = io.Copy(in, out); in.Close(); out.Close() }()
+	go func() { a.back(in, out); in.Close(); out.Close() }()
 	buf := make([]byte, 256<<10)
 	for {
 		n, err := in.Read(buf)
