@@ -95,6 +95,8 @@ func TestStoryKeepRule(t *testing.T) {
 	o.fill(t, "#reason", "Three days are enough.")
 	o.fill(t, "#typed", "shorten "+v.ID[len(v.ID)-6:])
 	o.press(t, "Ask for it…")
+	o.see(t, "request.draft-weakening")
+	o.press(t, "Confirm with a passkey")
 	o.see(t, "holdfast statement v1", "shorten-undo")
 	o.open(t, here+"/keep")
 	o.fill(t, "#undo", "1s")

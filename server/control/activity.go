@@ -3,38 +3,11 @@ package control
 import (
 	"context"
 	"encoding/hex"
-	"math"
 
-	"holdfast/authz"
-	"holdfast/internal/sqldb"
 	"holdfast/quorum/audit"
 	quorumsql "holdfast/quorum/sqlstore"
 	"holdfast/server/wire"
 )
-
-// Activity is a page of the entries of the caller's tenant, newest first: those
-// with an index less than before, or the newest when it is negative. next is where
-// the next page goes on, negative when there is none.
-func (c *Control) Activity(ctx context.Context, who Caller, before int64) (out []wire.LogEntry, next int64, err error) {
-	if err := c.decide(who, authz.AuditView, tenantResource(who.Principal.Tenant), ""); err != nil {
-		return nil, -1, err
-	}
-	if before < 0 {
-		before = math.MaxInt64
-	}
-	err = c.read(ctx, func(tx *sqldb.Tx) error {
-		out, next = []wire.LogEntry{}, -1
-		entries, err := quorumsql.OfTenantBefore(ctx, tx, who.tenantID(), before, activityPage)
-		for _, e := range entries {
-			out = append(out, logEntry(e, true))
-			if len(out) == activityPage {
-				next = e.Index
-			}
-		}
-		return err
-	})
-	return out, next, err
-}
 
 // CheckEntry opens an entry that the caller may read and checks that it is in the
 // log. The answer has all that a stranger needs to check it again elsewhere.
