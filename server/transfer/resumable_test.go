@@ -164,7 +164,7 @@ func TestT08_AForeignPageUploadsNothing(t *testing.T) {
 }
 
 // Whose token is revoked in the middle of an upload sends no more than the step that is under way.
-func TestT06_ARevokedTokensUploadStops(t *testing.T) {
+func TestARevokedTokensUploadStops(t *testing.T) {
 	controltest.Each(t, func(t *testing.T, e *controltest.Env) {
 		r := newRig(t, e)
 		block := noise(1<<20, 9)
@@ -204,4 +204,3 @@ func TestT06_ARevokedTokensUploadStops(t *testing.T) {
 		}
 	})
 }
-

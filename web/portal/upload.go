@@ -48,3 +48,11 @@ func upload(v *page.Visit, parts *multipart.Reader) error {
 	}
 	return v.Go(with(view.Point{Volume: volume}.Browse(dir), "done", "uploaded"))
 }
+
+// giveUp gives an upload up that broke off.
+func giveUp(v *page.Visit) error {
+	if err := v.Control.GiveUpUpload(v.Context(), v.Who, v.Param("volume"), v.Param("upload")); err != nil {
+		return err
+	}
+	return v.Go("/volumes/" + v.Param("volume") + "?done=upload-given-up")
+}

@@ -25,6 +25,7 @@ func volumePages(s *page.Site) {
 	}, showNewVolume)
 	s.Get("/volumes/:volume", browse)
 	s.Upload("/volumes/:volume/upload", upload)
+	s.Post("/volumes/:volume/uploads/:upload/give-up", giveUp, browse)
 	s.Get("/volumes/:volume/manage", manage)
 	s.Post("/volumes/:volume/snapshot", func(v *page.Visit) error {
 		snap, err := v.Control.TakeSnapshot(v.Context(), v.Who, v.Param("volume"), wire.TakeSnapshot{Name: strings.TrimSpace(v.Field("name"))})
@@ -86,6 +87,11 @@ func browse(v *page.Visit) error {
 		}
 		if list.Next != "" {
 			l.Next = with(here, "cursor", list.Next)
+		}
+	}
+	if l.Point.Live() && !volume.Deleted && l.May.Work {
+		if l.Uploads, err = v.Control.Uploads(v.Context(), v.Who, volume.ID); err != nil {
+			return err
 		}
 	}
 	return v.Show(view.Frame{Title: "Files", Here: "/", Wide: true, Scripts: []string{"portal.js"}}, func(f view.Frame) templ.Component { return view.Browse(f, l) })

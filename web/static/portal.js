@@ -14,6 +14,7 @@
   const status = form.querySelector("[role=status]");
   const stream = "stream" in form.dataset;
   const atOnce = 3;
+  const big = 8 << 20, patience = 6; // bytes; tries that bring nothing
   const say = (text, trouble) => { status.textContent = text; status.classList.toggle("trouble", Boolean(trouble)); };
   const node = (tag, text) => { const e = document.createElement(tag); if (text) e.textContent = text; return e; };
   const size = (n) => { const u = ["B", "KiB", "MiB", "GiB", "TiB"]; let i = 0; while (n >= 1024 && i < 4) { n /= 1024; i++; } return `${i ? n.toFixed(1) : n} ${u[i]}`; };
@@ -25,30 +26,66 @@
   const remember = (job, etag) => { try { sessionStorage.setItem(key(job), etag); } catch { /* then it is sent again */ } };
   const known = (job) => { try { return sessionStorage.getItem(key(job)); } catch { return null; } };
 
-  function send(method, job, on) {
+  function send(method, url, body, on, headers) {
     return new Promise((resolve) => {
       const x = new XMLHttpRequest();
-      x.open(method, job.url);
+      x.open(method, url);
+      for (const [name, value] of Object.entries(headers || {})) x.setRequestHeader(name, value);
       x.upload.onprogress = (e) => on && e.lengthComputable && on(e.loaded);
       x.onloadend = () => resolve({ status: x.status, etag: x.getResponseHeader("ETag"), text: x.responseText });
-      x.send(method === "PUT" ? job.file : null);
+      x.send(body || null);
     });
   }
 
+  function refusal(answer) {
+    let why = answer.status ? "" : "The connection broke off.";
+    try { const p = JSON.parse(answer.text); why = p.detail || p.title; } catch { /* no problem object */ }
+    return new Error(why || `The server answered ${answer.status}.`);
+  }
+
+  // A large file is announced, and sent from where the server has it: docs/spec/upload.md.
+  async function large(job) {
+    const place = form.dataset.uploads, whole = job.file.size;
+    const about = JSON.stringify({ path: stream ? "" : form.dataset.dir + job.path, size: whole, modified: new Date(job.file.lastModified).toISOString(), content_type: job.file.type });
+    for (let tries = 0, best = -1; ; tries++) {
+      // What goes on by itself does not prolong the session.
+      const quiet = tries ? { "X-Unattended": "1" } : {};
+      let answer = job.id ? await send("GET", `${place}/${job.id}`, null, null, quiet) : await send("POST", place, about, null, quiet);
+      if (answer.status >= 200 && answer.status < 300) {
+        const u = JSON.parse(answer.text);
+        job.id = u.id;
+        if (u.state === "done") return u.found ? "there already" : "uploaded";
+        if (u.offset > best) { best = u.offset; tries = 0; }
+        const from = u.found && u.offset ? `goes on at ${size(u.offset)} of ${size(whole)}, where it broke off`
+          : u.changed ? "the file has changed since it broke off; begun anew" : tries || best ? `goes on at ${size(u.offset)}` : "";
+        const show = (n) => { job.bar.value = u.offset + n; job.words.textContent = `${size(u.offset + n)} of ${size(whole)}${from && `: ${from}`}`; };
+        show(0);
+        if (from) say(`${job.path} ${from}.`);
+        answer = await send("PATCH", `${place}/${job.id}`, job.file.slice(u.offset), show, { ...quiet, "Upload-Offset": u.offset });
+        if (answer.status === 200 && JSON.parse(answer.text).state === "done") return "uploaded";
+      }
+      if (answer.status === 401) throw new Error("Your session has ended. Sign in and choose the same file again: it goes on where it stood.");
+      if (answer.status >= 400 && answer.status < 500 && answer.status !== 409 && answer.status !== 408) throw refusal(answer);
+      if (tries >= patience) throw new Error(`${refusal(answer).message} What came is kept for a day: choose the same file again and it goes on.`);
+      try { await job.file.slice(0, 1).arrayBuffer(); } catch { throw new Error("The file has changed on this computer. Choose it again."); }
+      job.words.textContent = "The connection broke off. Trying again…";
+      await new Promise((ok) => { setTimeout(ok, Math.min(30, 2 ** tries) * 1000); window.addEventListener("online", ok, { once: true }); });
+    }
+  }
+
   async function one(job) {
+    if (form.dataset.uploads && job.file.size >= big) return large(job);
     const sent = known(job);
     if (sent) {
-      const there = await send("HEAD", job);
+      const there = await send("HEAD", job.url);
       if (there.status === 200 && there.etag === sent) return "there already";
     }
-    const answer = await send("PUT", job, (n) => { job.bar.value = n; job.words.textContent = `${size(n)} of ${size(job.file.size)}`; });
+    const answer = await send("PUT", job.url, job.file, (n) => { job.bar.value = n; job.words.textContent = `${size(n)} of ${size(job.file.size)}`; });
     if (answer.status === 200) {
       if (answer.etag) remember(job, answer.etag);
       return "uploaded";
     }
-    let why = answer.status ? "" : "The connection broke off.";
-    try { const p = JSON.parse(answer.text); why = p.detail || p.title; } catch { /* no problem object */ }
-    throw new Error(why || `The server answered ${answer.status}.`);
+    throw refusal(answer);
   }
 
   function show(file, path) {
