@@ -45,12 +45,14 @@ func (c *Client) PushKnown(ctx context.Context, volume, session string, ids []by
 	return bits, err
 }
 
-// PushSegment sends the segment n, a record stream.
-func (c *Client) PushSegment(ctx context.Context, volume, session string, n int64, stream []byte) (s wire.PushedSegment, err error) {
-	req, err := c.request(ctx, http.MethodPost, pushPath(volume, "/"+escape(session)+"/segments/"+strconv.FormatInt(n, 10)), bytes.NewReader(stream))
+// PushSegment sends the segment n, a record stream of size bytes. open reads it from its begin, also more than once.
+func (c *Client) PushSegment(ctx context.Context, volume, session string, n, size int64, open func() io.Reader) (s wire.PushedSegment, err error) {
+	req, err := c.request(ctx, http.MethodPost, pushPath(volume, "/"+escape(session)+"/segments/"+strconv.FormatInt(n, 10)), open())
 	if err != nil {
 		return s, err
 	}
+	req.ContentLength = size
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(open()), nil }
 	req.Header.Set("Content-Type", "application/vnd.holdfast.records")
 	resp, err := c.do(req)
 	if err != nil {

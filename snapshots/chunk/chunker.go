@@ -6,25 +6,45 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 )
 
 // Piece is the next part of a stream: either Data, or a Hole of so many zero bytes.
 type Piece struct {
-	// Data is valid until the next call of Next, Reset or Close.
+	// Data is valid until the next call of Next, Reset or Close, and longer between Keep and Release.
 	Data []byte
 	// Hole is the length of a run of zeros in bytes, at least MinHole; 0 if the piece is data.
 	Hole int64
+
+	slab *slab
 }
 
 // Len is how many bytes of the stream the piece stands for.
 func (p Piece) Len() int64 { return int64(len(p.Data)) + p.Hole }
 
+// Keep has Data stay as it is until Release, which must be called once for each Keep. It is called before the chunker is
+// used again, and spares a copy; but however short Data is, a whole buffer of the chunker is kept.
+func (p Piece) Keep() {
+	if p.slab != nil {
+		p.slab.refs.Add(1)
+	}
+}
+
+// Release ends what Keep began. It may be called from another goroutine.
+func (p Piece) Release() {
+	if p.slab != nil {
+		p.slab.drop()
+	}
+}
+
 // Chunker cuts one stream. The pieces depend on nothing but the table and the stream's bytes: not on the sizes in which
-// they are read. It is not safe for concurrent use. Its memory is one buffer of about twice the longest chunk.
+// they are read. It is not safe for concurrent use. Its memory is one buffer of about twice the longest chunk, besides
+// those whose pieces are kept.
 type Chunker struct {
 	table *Table
 	src   io.Reader
-	buf   []byte
+	slab  *slab
+	buf   []byte // the slab's
 	// buf[start:end] is read and not yet answered; base is the stream's offset of buf[start].
 	start, end int
 	base       int64
@@ -32,22 +52,39 @@ type Chunker struct {
 	err        error // what the source answered last: io.EOF or a failure
 }
 
-// lookahead is how much of the stream has to be at hand to decide on the next piece.
-func (t *Table) lookahead() int { return t.rule.max + MinHole + PageSize }
+// margin is how much of the stream behind a place has to be at hand to know whether a hole starts there.
+const margin = MinHole + PageSize
 
-var buffers sync.Map // lookahead (int) to *sync.Pool of *[]byte
-
-func getBuffer(lookahead int) []byte {
-	p, ok := buffers.Load(lookahead)
-	if !ok {
-		p, _ = buffers.LoadOrStore(lookahead, &sync.Pool{New: func() any { b := make([]byte, 2*lookahead); return &b }})
+// near is how far most pieces reach: so much is read first, to be cut while the processor's caches have it.
+func (r rule) near() int {
+	if r.fixed > 0 {
+		return r.max
 	}
-	return *p.(*sync.Pool).Get().(*[]byte)
+	return min(r.max, 2<<r.bits)
 }
 
-func putBuffer(lookahead int, b []byte) {
-	if p, ok := buffers.Load(lookahead); ok {
-		p.(*sync.Pool).Put(&b)
+// slab is a buffer that a chunker reads into, and that pieces of it may keep.
+type slab struct {
+	b    []byte
+	refs atomic.Int32
+	pool *sync.Pool
+}
+
+var slabs [len(rules)]sync.Pool
+
+func (t *Table) slab() *slab {
+	pool := &slabs[t.profile]
+	s, ok := pool.Get().(*slab)
+	if !ok {
+		s = &slab{b: make([]byte, 2*(t.rule.max+margin)), pool: pool}
+	}
+	s.refs.Store(1)
+	return s
+}
+
+func (s *slab) drop() {
+	if s.refs.Add(-1) == 0 {
+		s.pool.Put(s)
 	}
 }
 
@@ -60,63 +97,81 @@ func NewChunker(t *Table, r io.Reader) *Chunker {
 
 // Reset starts over with another stream.
 func (c *Chunker) Reset(r io.Reader) {
+	if c.slab != nil && c.slab.refs.Load() > 1 {
+		c.letGo() // kept pieces stand where the next stream would be read
+	}
 	c.src, c.start, c.end, c.base, c.clean, c.err = r, 0, 0, 0, 0, nil
 }
 
-// Close gives the buffer back. The last piece's Data is invalid from here on, and Next answers io.ErrClosedPipe.
+// Close gives the buffer back. The last piece's Data is invalid from here on unless it is kept, and Next answers
+// io.ErrClosedPipe.
 func (c *Chunker) Close() {
-	if c.buf != nil {
-		putBuffer(c.table.lookahead(), c.buf)
+	c.letGo()
+	c.start, c.end, c.err = 0, 0, io.ErrClosedPipe
+}
+
+func (c *Chunker) letGo() {
+	if c.slab != nil {
+		c.slab.drop()
 	}
-	c.buf, c.start, c.end, c.err = nil, 0, 0, io.ErrClosedPipe
+	c.slab, c.buf = nil, nil
 }
 
 // Next answers the next piece, io.EOF behind the last, or the source's error. On an error other than io.EOF
 // nothing of what was read ahead is answered: a stream that broke off must not look complete.
 func (c *Chunker) Next() (Piece, error) {
-	c.fill()
-	if c.err != nil && c.err != io.EOF {
-		return Piece{}, c.err
+	for reach := c.table.rule.near(); ; reach = c.table.rule.max {
+		c.fill(reach + margin)
+		if c.err != nil && c.err != io.EOF {
+			return Piece{}, c.err
+		}
+		if c.start == c.end {
+			return Piece{}, io.EOF
+		}
+		limit := c.end - c.start
+		if c.err == nil {
+			limit -= margin
+		}
+		limit = min(limit, c.table.rule.max)
+		hole := c.findHole(limit)
+		if hole == 0 {
+			return c.hole()
+		}
+		if hole > 0 {
+			limit = hole
+		}
+		var n int
+		if grid := int64(c.table.rule.fixed); grid > 0 {
+			n = min(limit, int(grid-c.base%grid))
+		} else {
+			n = c.table.cut(c.buf[c.start : c.start+limit])
+		}
+		if n == limit && hole < 0 && c.err == nil && limit < c.table.rule.max {
+			continue // no boundary yet: look at all that a piece may be
+		}
+		p := Piece{Data: c.buf[c.start : c.start+n : c.start+n], slab: c.slab}
+		c.advance(n)
+		return p, nil
 	}
-	if c.start == c.end {
-		return Piece{}, io.EOF
-	}
-	limit := min(c.end-c.start, c.table.rule.max)
-	if hole := c.findHole(limit); hole == 0 {
-		return c.hole()
-	} else if hole > 0 {
-		limit = hole
-	}
-	var n int
-	if grid := int64(c.table.rule.fixed); grid > 0 {
-		n = min(limit, int(grid-c.base%grid))
-	} else {
-		n = c.table.cut(c.buf[c.start : c.start+limit])
-	}
-	p := Piece{Data: c.buf[c.start : c.start+n : c.start+n]}
-	c.advance(n)
-	return p, nil
 }
 
 func (c *Chunker) advance(n int) { c.start += n; c.base += int64(n) }
 
-// fill reads until a whole lookahead is at hand or the source ends.
-func (c *Chunker) fill() {
-	need := c.table.lookahead()
+// fill reads until so much is at hand or the source ends; hardly more, so that little is ever moved.
+func (c *Chunker) fill(need int) {
 	if c.err != nil || c.end-c.start >= need {
 		return
 	}
-	if c.buf == nil {
-		c.buf = getBuffer(need)
+	if c.slab == nil {
+		c.slab = c.table.slab()
+		c.buf = c.slab.b
 	}
 	if c.start+need > len(c.buf) { // only then: a slow source would have the same bytes moved for every piece
-		copy(c.buf, c.buf[c.start:c.end])
-		c.end -= c.start
-		c.start = 0
+		c.wrap()
 	}
 	empty := 0
 	for c.end-c.start < need && c.err == nil {
-		n, err := c.src.Read(c.buf[c.end:])
+		n, err := c.src.Read(c.buf[c.end:min(len(c.buf), max(c.start+need, c.end+leastRead))])
 		c.end += n
 		c.err = err
 		if n > 0 {
@@ -125,6 +180,21 @@ func (c *Chunker) fill() {
 			c.err = io.ErrNoProgress
 		}
 	}
+}
+
+// wrap brings what is not yet answered to the begin of the buffer, or of another one when pieces of this are kept.
+func (c *Chunker) wrap() {
+	rest := c.buf[c.start:c.end]
+	if c.slab.refs.Load() > 1 {
+		old := c.slab
+		c.slab = c.table.slab()
+		c.buf = c.slab.b
+		copy(c.buf, rest)
+		old.drop()
+	} else {
+		copy(c.buf, rest)
+	}
+	c.start, c.end = 0, len(rest)
 }
 
 // findHole answers where, relative to the window's start, the first hole begins, if within limit; else -1. A hole is a
@@ -187,7 +257,7 @@ func (c *Chunker) hole() (Piece, error) {
 		if at == 0 || c.err != nil {
 			break
 		}
-		c.fill()
+		c.fill(c.table.rule.near() + margin)
 	}
 	if c.err != nil && c.err != io.EOF {
 		if c.start == c.end {

@@ -11,6 +11,8 @@ const (
 	// MinHole is the shortest run of zero pages that is reported as a hole. Shorter runs stay data, for they
 	// deduplicate anyway and an entry for each would cost more than it saves.
 	MinHole = 64 << 10
+	// leastRead is how much the source is asked for at least, where there is room.
+	leastRead = 128 << 10
 	// maxEmptyReads is how often a reader may answer with nothing before it counts as broken.
 	maxEmptyReads = 100
 )

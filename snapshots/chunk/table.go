@@ -82,33 +82,42 @@ func (t *Table) cut(data []byte) int {
 }
 
 // scan looks for the first byte from position i on after which the sum has no bit of m; it answers the position behind
-// that byte, or 0, and the sum. It does four steps of two bytes at a time; see oracle_test.go for what it computes.
+// that byte, or 0, and the sum. It does four steps of two bytes at a time, and what a step adds to the sum does not wait
+// for the step before it; see oracle_test.go for what it computes.
 func (t *Table) scan(data []byte, i int, sum, m uint64) (int, uint64) {
 	gear, doubled, m2 := &t.gear, &t.doubled, m<<1
 	for ; i+8 <= len(data); i += 8 {
 		d := data[i : i+8 : i+8]
-		if sum = sum<<2 + doubled[d[0]]; sum&m2 == 0 {
+		first := doubled[d[0]]
+		both := first + gear[d[1]]
+		if (sum<<2+first)&m2 == 0 {
 			return i + 1, sum
 		}
-		if sum += gear[d[1]]; sum&m == 0 {
+		if sum = sum<<2 + both; sum&m == 0 {
 			return i + 2, sum
 		}
-		if sum = sum<<2 + doubled[d[2]]; sum&m2 == 0 {
+		first = doubled[d[2]]
+		both = first + gear[d[3]]
+		if (sum<<2+first)&m2 == 0 {
 			return i + 3, sum
 		}
-		if sum += gear[d[3]]; sum&m == 0 {
+		if sum = sum<<2 + both; sum&m == 0 {
 			return i + 4, sum
 		}
-		if sum = sum<<2 + doubled[d[4]]; sum&m2 == 0 {
+		first = doubled[d[4]]
+		both = first + gear[d[5]]
+		if (sum<<2+first)&m2 == 0 {
 			return i + 5, sum
 		}
-		if sum += gear[d[5]]; sum&m == 0 {
+		if sum = sum<<2 + both; sum&m == 0 {
 			return i + 6, sum
 		}
-		if sum = sum<<2 + doubled[d[6]]; sum&m2 == 0 {
+		first = doubled[d[6]]
+		both = first + gear[d[7]]
+		if (sum<<2+first)&m2 == 0 {
 			return i + 7, sum
 		}
-		if sum += gear[d[7]]; sum&m == 0 {
+		if sum = sum<<2 + both; sum&m == 0 {
 			return i + 8, sum
 		}
 	}

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -63,6 +64,9 @@ type Pending struct {
 	cut   *[]Extent // of Cut: where extents go instead of b and d
 }
 
+// longStream is behind how many bytes of a stream its pieces are not copied.
+const longStream = 1 << 20
+
 // smallPiece is below what a buffer is made to measure rather than taken from the pool.
 const smallPiece = 32 << 10
 
@@ -106,10 +110,10 @@ func (f *Pending) take(ctx context.Context, piece chunk.Piece) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		buf := f.p.buffer(piece.Data)
+		data, release := f.own(piece)
 		go func() {
-			s.child, s.err = f.p.sink.Chunk(ctx, buf)
-			f.p.release(buf)
+			s.child, s.err = f.p.sink.Chunk(ctx, data)
+			release()
 			<-slots
 			close(s.done)
 		}()
@@ -123,17 +127,19 @@ func (f *Pending) take(ctx context.Context, piece chunk.Piece) error {
 	return nil
 }
 
-func (p *Pipeline) buffer(data []byte) []byte {
-	if len(data) < smallPiece {
-		return append(make([]byte, 0, len(data)), data...)
-	}
-	return append((*p.pool.Get().(*[]byte))[:0], data...)
-}
-
-func (p *Pipeline) release(b []byte) {
-	if cap(b) >= chunk.MaxPiece {
-		b = b[:0]
-		p.pool.Put(&b)
+// own makes a piece outlive the chunker's next. Of a long stream the chunker's buffer itself is kept; of a short one,
+// which may be one of very many, that would be far more memory than the piece has.
+func (f *Pending) own(piece chunk.Piece) (data []byte, release func()) {
+	switch n := len(piece.Data); {
+	case f.size > longStream:
+		piece.Keep()
+		return piece.Data, piece.Release
+	case n < smallPiece:
+		return bytes.Clone(piece.Data), func() {}
+	default:
+		box := f.p.pool.Get().(*[]byte)
+		*box = append((*box)[:0], piece.Data...)
+		return *box, func() { f.p.pool.Put(box) }
 	}
 }
 

@@ -89,11 +89,10 @@ func (s *session) cutFile(ctx context.Context, f *os.File, st status, emit func(
 		if err != nil {
 			return size, err
 		}
-		p := &piece{hole: x.Hole}
+		p := newPiece(x, st.size > smallFile)
 		if x.Hole > 0 {
 			p.hole += r.long(shown, x.Hole)
 		} else {
-			p.data = append(getBuffer(len(x.Data))[:0], x.Data...)
 			p.id = s.ids.ID(chunk.KindData, p.data)
 		}
 		shown += x.Len()
@@ -120,9 +119,8 @@ func (s *session) cutStream(ctx context.Context, in io.Reader, emit func(*piece)
 		if err != nil {
 			return err
 		}
-		p := &piece{hole: x.Hole}
+		p := newPiece(x, true)
 		if x.Hole == 0 {
-			p.data = append(getBuffer(len(x.Data))[:0], x.Data...)
 			p.done = make(chan struct{})
 			slots <- struct{}{}
 			go func() {

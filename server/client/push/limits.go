@@ -14,6 +14,8 @@ const (
 	// batchBytes and batchIDs are how much is asked about at once.
 	batchBytes = 8 << 20
 	batchIDs   = 4096
+	// longData is from how many bytes on data is not copied into a segment.
+	longData = 16 << 10
 	// flushAfter is how long what was read waits for more, so that a slow stream is
 	// durable soon.
 	flushAfter = 5 * time.Second

@@ -19,7 +19,7 @@ type output struct {
 func newOutput(ctx context.Context, s *session, o *Options, bounds wire.Push) *output {
 	ctx, cancel := context.WithCancelCause(ctx)
 	segments := make(chan *segment)
-	free := make(chan []byte, o.Connections+1)
+	free := make(chan *text, o.Connections+1)
 	w := newWriter(ctx, bounds, segments, free, *o.Compress)
 	out := &output{ctx: ctx, cancel: cancel, b: newBatcher(ctx, s, w, !bounds.Empty, o.Now), sent: make(chan struct{})}
 	x := &sender{s: s, o: o, in: segments, free: free, res: &out.res}

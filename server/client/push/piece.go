@@ -10,7 +10,8 @@ import (
 // piece is a chunk or a hole of a file.
 type piece struct {
 	id   chunk.ID
-	data []byte // of its own; given back when it is in a segment
+	data []byte
+	free func() // gives data back, once
 	hole int64
 	done chan struct{} // closed when id is there; nil when it is there already
 
@@ -20,6 +21,28 @@ type piece struct {
 }
 
 func (p *piece) size() int64 { return int64(len(p.data)) + p.hole }
+
+// newPiece makes a piece of what a chunker has answered. With keep it stays in the chunker's buffer, which pays where the
+// buffer's other pieces stay too.
+func newPiece(x chunk.Piece, keep bool) *piece {
+	switch {
+	case x.Hole > 0:
+		return &piece{hole: x.Hole}
+	case keep:
+		x.Keep()
+		return &piece{data: x.Data, free: x.Release}
+	}
+	data := append(getBuffer(len(x.Data))[:0], x.Data...)
+	return &piece{data: data, free: func() { putBuffer(data) }}
+}
+
+// release gives the piece's memory back.
+func (p *piece) release() {
+	if p.free != nil {
+		p.free()
+	}
+	p.data, p.free = nil, nil
+}
 
 // buffers of pieces, by the power of two that they have room for.
 var buffers [5]sync.Pool

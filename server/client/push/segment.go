@@ -26,7 +26,7 @@ type open struct {
 // segment is a record stream that is made durable as a whole.
 type segment struct {
 	n       int64 // in the session that it was last sent in
-	buf     []byte
+	text    *text
 	records uint64
 	entries int
 	plain   int64
@@ -41,7 +41,7 @@ type writer struct {
 	ctx      context.Context
 	bounds   wire.Push
 	out      chan<- *segment
-	free     chan []byte
+	free     chan *text
 	compress bool
 
 	cur     *segment
@@ -51,7 +51,7 @@ type writer struct {
 	number  uint64
 }
 
-func newWriter(ctx context.Context, bounds wire.Push, out chan<- *segment, free chan []byte, compress bool) *writer {
+func newWriter(ctx context.Context, bounds wire.Push, out chan<- *segment, free chan *text, compress bool) *writer {
 	w := &writer{ctx: ctx, bounds: bounds, out: out, free: free, compress: compress}
 	w.begin()
 	return w
@@ -68,7 +68,7 @@ func (w *writer) begin() {
 // segment over when that is full.
 func (w *writer) room(plain int64) error {
 	s := w.cur
-	full := len(s.buf) >= segmentTarget || s.plain+plain > w.bounds.SegmentBytes ||
+	full := s.text != nil && s.text.len() >= segmentTarget || s.plain+plain > w.bounds.SegmentBytes ||
 		s.records+8 > uint64(w.bounds.SegmentRecords) || s.entries >= w.bounds.SegmentEntries
 	if full {
 		if err := w.flush(); err != nil {
@@ -76,14 +76,13 @@ func (w *writer) room(plain int64) error {
 		}
 		s = w.cur
 	}
-	if s.buf == nil {
+	if s.text == nil {
 		select {
-		case b := <-w.free:
-			s.buf = b[:0]
+		case s.text = <-w.free:
 		default:
-			s.buf = make([]byte, 0, segmentTarget+2*record.MaxPlain)
+			s.text = &text{}
 		}
-		s.buf = record.AppendMagic(s.buf)
+		s.text.buf = record.AppendMagic(s.text.buf)
 	}
 	return nil
 }
@@ -94,7 +93,7 @@ func (w *writer) flush() error {
 	if s.empty() {
 		return nil
 	}
-	s.buf = record.AppendStop(s.buf, s.records)
+	s.text.buf = record.AppendStop(s.text.buf, s.records)
 	select {
 	case w.out <- s:
 	case <-w.ctx.Done():
@@ -104,7 +103,8 @@ func (w *writer) flush() error {
 	return nil
 }
 
-func (w *writer) write(o op) error {
+// write writes one record. With long, data stays where it is until the segment is acknowledged.
+func (w *writer) write(o op, long bool) error {
 	plain := int64(0)
 	if o.kind == opPiece && !o.piece.known {
 		plain = int64(len(o.piece.data))
@@ -112,23 +112,23 @@ func (w *writer) write(o op) error {
 	if err := w.room(plain); err != nil {
 		return err
 	}
-	s := w.cur
+	s, t := w.cur, w.cur.text
 	s.records++
 	switch o.kind {
 	case opEntry:
 		o.entry.Number = w.number
 		w.number++
 		w.entry, w.extents, w.size = o.entry, nil, 0
-		s.buf = record.AppendEntry(s.buf, o.entry)
+		t.buf = record.AppendEntry(t.buf, o.entry)
 		s.entries++
 	case opPiece:
 		s.plain += plain
-		w.piece(o.piece)
+		w.piece(o.piece, long)
 	case opEnd:
-		s.buf = record.AppendEnd(s.buf, o.size)
+		t.buf = record.AppendEnd(t.buf, o.size)
 		w.entry, w.extents = nil, nil
 	case opDelete:
-		s.buf = record.AppendDelete(s.buf, o.path)
+		t.buf = record.AppendDelete(t.buf, o.path)
 		s.entries++
 		w.entry, w.extents = nil, nil // the deletion of an open entry gives that up
 	}
@@ -138,28 +138,26 @@ func (w *writer) write(o op) error {
 	return nil
 }
 
-func (w *writer) piece(p *piece) {
-	s := w.cur
+func (w *writer) piece(p *piece, long bool) {
+	t, n := w.cur.text, len(p.data)
 	w.size += p.size()
 	w.extents = append(w.extents, extent{p.id, p.size(), p.hole > 0})
 	switch {
 	case p.hole > 0:
-		s.buf = record.AppendHole(s.buf, p.hole)
+		t.buf = record.AppendHole(t.buf, p.hole)
 	case p.known:
-		s.buf = record.AppendRef(s.buf, p.id, int64(len(p.data)))
+		t.buf = record.AppendRef(t.buf, p.id, int64(n))
+		p.release()
 	case p.packed != nil:
-		s.buf = record.AppendDataHead(s.buf, p.id, p.encoding, len(p.data), len(p.packed))
-		s.buf = append(s.buf, p.packed...)
+		packed := p.packed
+		p.release()
+		t.buf = record.AppendDataHead(t.buf, p.id, p.encoding, n, len(packed))
+		t.add(packed, func() { putBuffer(packed) }, true)
+		p.packed = nil
 	default:
-		s.buf = record.AppendDataHead(s.buf, p.id, record.Raw, len(p.data), len(p.data))
-		s.buf = append(s.buf, p.data...)
-	}
-	if p.hole == 0 {
-		putBuffer(p.data)
-		if p.packed != nil {
-			putBuffer(p.packed)
-		}
-		p.data, p.packed = nil, nil
+		t.buf = record.AppendDataHead(t.buf, p.id, record.Raw, n, n)
+		t.add(p.data, p.free, long)
+		p.data, p.free = nil, nil
 	}
 }
 
@@ -168,6 +166,7 @@ type batch struct {
 	ops   []op
 	bytes int64
 	ids   []byte
+	long  bool // most of its data travels, so that it may stay where it was read
 	err   error
 	done  chan struct{}
 }
@@ -246,6 +245,7 @@ func (b *batcher) send(flush bool) error {
 
 // prepare asks, and compresses what is not known.
 func (b *batcher) prepare(x *batch) error {
+	defer x.judge()
 	if b.ask && len(x.ids) > 0 {
 		known, err := b.s.known(b.ctx, x.ids, b.w.bounds.KnownBatch)
 		if err != nil && (b.ctx.Err() != nil || denied(err) && !missing(err)) {
@@ -279,6 +279,17 @@ func (b *batcher) prepare(x *batch) error {
 	return nil
 }
 
+// judge says whether most of the data travels.
+func (x *batch) judge() {
+	var known int64
+	for _, o := range x.ops {
+		if o.kind == opPiece && o.piece.known {
+			known += int64(len(o.piece.data))
+		}
+	}
+	x.long = 2*known < x.bytes
+}
+
 // write puts batches into segments, until there are no more.
 func (b *batcher) write() {
 	err := func() error {
@@ -302,7 +313,7 @@ func (b *batcher) write() {
 				if o.kind == 0 {
 					err = b.w.flush()
 				} else {
-					err = b.w.write(o)
+					err = b.w.write(o, x.long)
 				}
 				if err != nil {
 					return err

@@ -1,9 +1,11 @@
 package push
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"holdfast/server/client"
@@ -17,7 +19,7 @@ type sender struct {
 	s    *session
 	o    *Options
 	in   <-chan *segment
-	free chan []byte
+	free chan *text
 	res  *Result
 
 	queue   []*flight // not acknowledged, in their order
@@ -90,12 +92,12 @@ func (x *sender) run(ctx context.Context) error {
 func (x *sender) send(ctx context.Context, f *flight) {
 	f.sent = true
 	x.running++
-	x.res.Sent += int64(len(f.buf))
+	x.res.Sent += f.text.len()
 	session := x.s.current().Session
 	ctx, f.cancel = context.WithCancel(ctx)
 	go func() {
 		defer f.cancel()
-		a, err := x.s.c.PushSegment(ctx, x.s.volume, session, f.n, f.buf)
+		a, err := x.s.c.PushSegment(ctx, x.s.volume, session, f.n, f.text.len(), f.text.reader)
 		if f.err = err; err == nil {
 			f.answer = &a
 		}
@@ -125,8 +127,9 @@ func (x *sender) settle() {
 		for _, r := range a.Refused {
 			x.res.Refused = append(x.res.Refused, Refused{string(r.Path), r.Problem})
 		}
+		f.text.reset() // the service has read it to its end
 		select {
-		case x.free <- f.buf: // the service has read it to its end
+		case x.free <- f.text:
 		default:
 		}
 	}
@@ -249,7 +252,7 @@ func (x *sender) preamble(ctx context.Context, p wire.Push, o *open) error {
 	flush := func() error {
 		buf = record.AppendStop(buf, count)
 		x.res.Sent += int64(len(buf))
-		a, err := x.s.c.PushSegment(ctx, x.s.volume, p.Session, x.next, buf)
+		a, err := x.s.c.PushSegment(ctx, x.s.volume, p.Session, x.next, int64(len(buf)), func() io.Reader { return bytes.NewReader(buf) })
 		if err != nil {
 			return err
 		}

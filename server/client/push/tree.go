@@ -413,7 +413,7 @@ func (t *tree) write(ctx context.Context, out *output, it *item, next *cacheWrit
 	var stop fatal
 	if it.stream == nil && it.err != nil {
 		for _, p := range it.pieces {
-			putBuffer(p.data)
+			p.release()
 		}
 		if errors.As(it.err, &stop) || ctx.Err() != nil {
 			return it.err
