@@ -632,7 +632,7 @@ func AccountChanges(list []wire.AccountChange) templ.Component {
 
 // The picture of a volume's snapshots: cells in rows, oldest first.
 const (
-	pictureRow  = 24
+	pictureRow  = 16 // so that a phone shows them, too
 	pictureCell = 26
 )
 
