@@ -50,7 +50,8 @@ type Engine struct {
 	// stall, when not nil, is called at the steps of a commit; its error stops the commit there, as a crash would.
 	stall func(step string) error
 
-	turns turns
+	turns   turns
+	reading chan struct{} // bulk reads
 
 	mu      sync.Mutex
 	closed  bool
@@ -76,7 +77,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	if c.Owner == "" {
 		c.Owner = "engine"
 	}
-	e := &Engine{c: c, turns: make(turns, c.Workers), writers: map[string]*writer{}, keys: map[string]*ring{}}
+	e := &Engine{c: c, turns: make(turns, c.Workers), reading: make(chan struct{}, maxBulkReads), writers: map[string]*writer{}, keys: map[string]*ring{}}
 	now := c.Now()
 	e.lease = Lease{ID: id.New[leaseKind](now), Owner: c.Owner, Purpose: "engine", TakenAt: now, RenewedAt: now}
 	err := c.DB.Write(ctx, func(tx *sqldb.Tx) error {
@@ -199,6 +200,18 @@ func (e *Engine) EndOrphanPacks(ctx context.Context) (int, error) {
 }
 
 func (e *Engine) read(ctx context.Context, f func(tx *sqldb.Tx) error) error {
+	return e.c.DB.Read(ctx, f)
+}
+
+// bulk is read for the look-ups that move bytes. Only some of the reading connections serve them, so that one is free for
+// whoever looks at a page. f must not read again by itself.
+func (e *Engine) bulk(ctx context.Context, f func(tx *sqldb.Tx) error) error {
+	select {
+	case e.reading <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-e.reading }()
 	return e.c.DB.Read(ctx, f)
 }
 

@@ -41,6 +41,8 @@ const (
 	// maxGroupTries bounds how often a group is assembled afresh because another node moved a volume's head.
 	maxGroupTries = 8
 
+	// maxBulkReads bounds the look-ups in the index that run at the same time to move bytes.
+	maxBulkReads = 4
 	// maxAppending bounds the packs of one tenant that are appended to at the same time.
 	maxAppending = 4
 	// lookupBatch bounds the known-chunk questions of one transaction.

@@ -107,7 +107,7 @@ func (l *lookups) answer(batch []*lookup) {
 	}
 	var found []Location
 	ctx := context.WithoutCancel(l.w.e.bg)
-	err := l.w.e.read(ctx, func(tx *sqldb.Tx) (err error) {
+	err := l.w.e.bulk(ctx, func(tx *sqldb.Tx) (err error) {
 		found, err = l.w.e.c.Store.FindChunks(ctx, tx, l.w.tenant, ids)
 		return err
 	})

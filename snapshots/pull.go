@@ -152,7 +152,7 @@ func (p *Pull) rows(ctx context.Context, visit func(Entry) error) error {
 	}
 	for {
 		var rows []Version
-		if err := p.e.read(ctx, func(tx *sqldb.Tx) (err error) {
+		if err := p.e.bulk(ctx, func(tx *sqldb.Tx) (err error) {
 			rows, err = p.e.c.Store.VersionsAt(ctx, tx, s)
 			return err
 		}); err != nil {

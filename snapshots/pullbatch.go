@@ -247,7 +247,7 @@ func (x *puller) locate(b *pullBatch) error {
 		c.at = Location{}
 	}
 	var found []Location
-	if err := e.read(x.ctx, func(tx *sqldb.Tx) (err error) {
+	if err := e.bulk(x.ctx, func(tx *sqldb.Tx) (err error) {
 		found, err = e.c.Store.Locate(x.ctx, tx, x.pull.r.Tenant, keys)
 		return err
 	}); err != nil {

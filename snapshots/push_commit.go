@@ -187,7 +187,7 @@ func (g *Segment) liveVersions(ctx context.Context, v Volume, latest map[string]
 	if v.LiveFiles == 0 || len(paths) == 0 {
 		return live, v.Head, nil
 	}
-	err = p.e.read(ctx, func(tx *sqldb.Tx) error {
+	err = p.e.bulk(ctx, func(tx *sqldb.Tx) error {
 		now, err := p.e.c.Store.Volume(ctx, tx, p.v.Tenant, p.v.ID)
 		if err != nil {
 			return err

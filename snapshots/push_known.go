@@ -57,7 +57,7 @@ func (e *Engine) liveSet(ctx context.Context, tenant string, id VolumeID) (*live
 	set := &liveSet{head: v.Head, idSet: newIDSet(maxKnown)}
 	for after := ""; len(set.has) < set.most; {
 		var recipes []stream.Recipe
-		if err := e.read(ctx, func(tx *sqldb.Tx) (err error) {
+		if err := e.bulk(ctx, func(tx *sqldb.Tx) (err error) {
 			recipes, after, err = e.c.Store.LiveRecipes(ctx, tx, id, after, rowBatch)
 			return err
 		}); err != nil {
@@ -201,7 +201,7 @@ func (p *Push) locate(ctx context.Context, ids []chunk.ID) (map[chunk.ID]place, 
 	}
 	w.mu.Unlock()
 	var found []Location
-	if err := p.e.read(ctx, func(tx *sqldb.Tx) (err error) {
+	if err := p.e.bulk(ctx, func(tx *sqldb.Tx) (err error) {
 		found, err = p.e.c.Store.FindChunks(ctx, tx, p.v.Tenant, rest)
 		return err
 	}); err != nil {

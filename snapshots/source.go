@@ -55,7 +55,7 @@ func (s *source) Soon(ctx context.Context, list []node.Child) error {
 		return nil
 	}
 	var found []Location
-	if err := s.e.read(ctx, func(tx *sqldb.Tx) (err error) {
+	if err := s.e.bulk(ctx, func(tx *sqldb.Tx) (err error) {
 		found, err = s.e.c.Store.Locate(ctx, tx, s.tenant, keys)
 		return err
 	}); err != nil {
@@ -81,7 +81,7 @@ func (s *source) locate(ctx context.Context, k ChunkKey) (l Location, ok bool, e
 	if ok {
 		return l, true, nil
 	}
-	err = s.e.read(ctx, func(tx *sqldb.Tx) error {
+	err = s.e.bulk(ctx, func(tx *sqldb.Tx) error {
 		found, err := s.e.c.Store.Locate(ctx, tx, s.tenant, []ChunkKey{k})
 		if ok = len(found) > 0; ok {
 			l = found[0]
