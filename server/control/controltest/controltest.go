@@ -91,6 +91,11 @@ type setup struct {
 	deps                func(*control.Deps)
 }
 
+// WithDSN opens other databases than SQLite ones of the test.
+func WithDSN(control, site string) Option {
+	return func(o *setup) { o.controlDSN, o.siteDSN = control, site }
+}
+
 // WithBlobs keeps packs in another store than files.
 func WithBlobs(s blob.Store) Option { return func(o *setup) { o.blobs = s } }
 
@@ -107,11 +112,11 @@ func Each(t *testing.T, f func(t *testing.T, e *Env), options ...Option) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { f(t, New(t, options...)) })
 	t.Run("postgres", func(t *testing.T) {
-		f(t, New(t, append(options, func(o *setup) { o.controlDSN, o.siteDSN = sqldbtest.PostgresDSN(t), sqldbtest.PostgresDSN(t) })...))
+		f(t, New(t, append(options, WithDSN(sqldbtest.PostgresDSN(t), sqldbtest.PostgresDSN(t)))...))
 	})
 }
 
-// New makes an Env on SQLite.
+// New makes an Env, on SQLite unless an option says otherwise.
 func New(t testing.TB, options ...Option) *Env {
 	t.Helper()
 	var o setup
