@@ -54,6 +54,8 @@ pictures: ## the pictures in docs/img again
 	@HOLDFAST_PICTURES=$(CURDIR)/bin/pictures go test -count=1 -run TestStoryOfTheTour ./web
 	@for f in overview overview-phone bring-back restore-preview ask-deletion freeze; do \
 		pngquant --force --strip --speed 1 --quality 60-90 --output docs/img/portal-$$f.png bin/pictures/$$f.png || exit 1; done
+	@for f in queue request signed charter sites; do \
+		pngquant --force --strip --speed 1 --quality 60-90 --output docs/img/console-$$f.png bin/pictures/console-$$f.png || exit 1; done
 
 clean: ## what builds leave behind
 	go clean ./...
