@@ -139,20 +139,16 @@ func (e *Engine) VolumeUndo(ctx context.Context, tenant string, v VolumeID) (und
 	return undo, own, err
 }
 
-// OwnUndos answers which of some volumes have an undo window of their own, and how long it is. The window that
-// holds is the longer of it and UndoWindow.
-func (e *Engine) OwnUndos(ctx context.Context, volumes ...VolumeID) (out map[VolumeID]time.Duration, err error) {
+// OwnUndos answers which volumes of a tenant have an undo window of their own, and how long it is. The window that
+// holds is the longer of that and the charter's.
+func (e *Engine) OwnUndos(ctx context.Context, tenant string) (out map[VolumeID]time.Duration, err error) {
 	err = e.read(ctx, func(tx *sqldb.Tx) error {
-		out = map[VolumeID]time.Duration{}
-		for _, v := range volumes {
-			w, err := e.c.Store.Window(ctx, tx, v)
-			if err == nil {
-				out[v] = w.Undo
-			} else if !errors.Is(err, ErrNotFound) {
-				return err
-			}
+		windows, err := e.c.Store.Windows(ctx, tx, tenant)
+		out = make(map[VolumeID]time.Duration, len(windows))
+		for _, w := range windows {
+			out[w.Volume] = w.Undo
 		}
-		return nil
+		return err
 	})
 	return out, err
 }

@@ -91,8 +91,16 @@ func TestI11_AVolumesOwnUndoWindowHolds(t *testing.T) {
 	each(t, func(t *testing.T, e *snapshotstest.Env) {
 		ctx := t.Context()
 		long, short := e.Volume(t, "long", snapshots.Files), e.Volume(t, "short", snapshots.Files)
-		if _, err := e.SetVolumeUndo(ctx, tenant, long.ID, snapshots.DefaultUndo+10*24*time.Hour, "per_1"); err != nil {
-			t.Fatal(err)
+		for _, days := range []time.Duration{5, 10} {
+			if _, err := e.SetVolumeUndo(ctx, tenant, long.ID, snapshots.DefaultUndo+days*24*time.Hour, "per_1"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if own, err := e.OwnUndos(ctx, tenant); err != nil || len(own) != 1 || own[long.ID] != snapshots.DefaultUndo+10*24*time.Hour {
+			t.Fatal(own, err)
+		}
+		if own, err := e.OwnUndos(ctx, "ten_other"); err != nil || len(own) != 0 {
+			t.Fatal(own, err)
 		}
 		both := func(path, body string) {
 			t.Helper()

@@ -186,6 +186,8 @@ type KeepStore interface {
 	// InsertWindow numbers the window. LockTenant and LockVolume come first, so that no sweep counts by the old one.
 	InsertWindow(ctx context.Context, tx *sqldb.Tx, v VolumeID, undo time.Duration, by string, at int64) error
 	Window(ctx context.Context, tx *sqldb.Tx, v VolumeID) (Window, error)
+	// Windows are those that hold for the tenant's volumes that have one.
+	Windows(ctx context.Context, tx *sqldb.Tx, tenant string) ([]Window, error)
 }
 
 // Window is the undo window that a volume has of its own. It holds where it is longer than the charter's and the tenant's.

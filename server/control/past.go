@@ -146,11 +146,7 @@ func (c *Control) Glances(ctx context.Context, who Caller, after string) (out []
 		page = page[:glancePage]
 		next = page[glancePage-1].ID.String()
 	}
-	ids := make([]snapshots.VolumeID, len(page))
-	for i, v := range page {
-		ids[i] = v.ID
-	}
-	own, err := c.Data.OwnUndos(ctx, ids...)
+	own, err := c.Data.OwnUndos(ctx, who.tenantID())
 	if err != nil {
 		return nil, "", wrap(err)
 	}

@@ -56,11 +56,7 @@ func (c *Control) Volumes(ctx context.Context, who Caller) ([]wire.Volume, error
 	if err != nil {
 		return []wire.Volume{}, wrap(err)
 	}
-	ids := make([]snapshots.VolumeID, len(found))
-	for i, v := range found {
-		ids[i] = v.ID
-	}
-	own, err := c.Data.OwnUndos(ctx, ids...)
+	own, err := c.Data.OwnUndos(ctx, who.tenantID())
 	out := make([]wire.Volume, len(found))
 	for i, v := range found {
 		out[i] = showVolume(v, earlier(undo, c.now().Add(-own[v.ID])))

@@ -177,3 +177,24 @@ func (*Store) Window(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID) (w
 	w.SetAt, w.Undo = sqldb.FromMicros(at), time.Duration(undo)*time.Microsecond
 	return w, notFound(err)
 }
+
+// Windows implements snapshots.KeepStore.
+func (*Store) Windows(ctx context.Context, tx *sqldb.Tx, tenant string) (out []snapshots.Window, err error) {
+	rows, err := tx.Query(ctx, `SELECT w.volume, w.number, w.undo_us, w.set_at, w.set_by
+		FROM undo_windows w JOIN volumes v ON v.id = w.volume
+		WHERE v.tenant = $1 AND w.number = (SELECT MAX(x.number) FROM undo_windows x WHERE x.volume = w.volume)`, tenant)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var w snapshots.Window
+		var at, undo int64
+		if err := rows.Scan(&w.Volume, &w.Number, &undo, &at, &w.SetBy); err != nil {
+			return nil, err
+		}
+		w.SetAt, w.Undo = sqldb.FromMicros(at), time.Duration(undo)*time.Microsecond
+		out = append(out, w)
+	}
+	return out, rows.Err()
+}
