@@ -143,13 +143,17 @@ func (f *file) create() error {
 	return nil
 }
 
-// first is the mode that the temporary file is made with: its own already, where its owner and group are this process'.
-// Anybody else's, and one that a later run has to open, is nobody's to read until it is whole.
+// first is the mode that the temporary file is made with: its own already, where nobody can read it by that who may not
+// read it in the end. That is not so of anybody else's, and of what has an access list, without which the mode allows
+// more; nor where the group decides, for a directory may give its own group to what is made in it. What a later run has
+// to open is nobody's to read until it is whole.
 func (f *file) first() uint32 {
-	if f.big || f.e.Mode&0o7000 != 0 || f.r.o.Owner && (int(f.e.UID) != f.r.uid || int(f.e.GID) != f.r.gid) {
+	mode := f.e.Mode & 0o777
+	if f.big || f.e.Mode&0o7000 != 0 || len(f.e.Xattrs) > 0 ||
+		f.r.o.Owner && (int(f.e.UID) != f.r.uid || int(f.e.GID) != f.r.gid || mode>>3&7 != mode&7) {
 		return 0o600
 	}
-	return f.e.Mode & 0o777
+	return mode
 }
 
 func (f *file) close() {
