@@ -132,6 +132,13 @@ func argument(t reflect.Type) reflect.Value {
 		v.Set(reflect.ValueOf(io.Discard))
 	case t.Kind() == reflect.Pointer:
 		v.Set(reflect.New(t.Elem()))
+	case t.Kind() == reflect.Func:
+		v.Set(reflect.MakeFunc(t, func([]reflect.Value) (out []reflect.Value) {
+			for i := range t.NumOut() {
+				out = append(out, argument(t.Out(i)))
+			}
+			return out
+		}))
 	}
 	return v
 }

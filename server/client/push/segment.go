@@ -97,7 +97,7 @@ func (w *writer) flush() error {
 	select {
 	case w.out <- s:
 	case <-w.ctx.Done():
-		return w.ctx.Err()
+		return context.Cause(w.ctx)
 	}
 	w.begin()
 	return nil
@@ -239,7 +239,7 @@ func (b *batcher) send(flush bool) error {
 		b.over <- err
 		return err
 	case <-b.ctx.Done():
-		return b.ctx.Err()
+		return context.Cause(b.ctx)
 	}
 }
 
@@ -248,7 +248,10 @@ func (b *batcher) prepare(x *batch) error {
 	defer x.judge()
 	if b.ask && len(x.ids) > 0 {
 		known, err := b.s.known(b.ctx, x.ids, b.w.bounds.KnownBatch)
-		if err != nil && (b.ctx.Err() != nil || denied(err) && !missing(err)) {
+		if b.ctx.Err() != nil {
+			return context.Cause(b.ctx)
+		}
+		if err != nil && denied(err) && !missing(err) {
 			return err
 		}
 		at := 0
@@ -299,7 +302,7 @@ func (b *batcher) write() {
 			select {
 			case x, ok = <-b.asked:
 			case <-b.ctx.Done():
-				return b.ctx.Err()
+				return context.Cause(b.ctx)
 			}
 			if !ok {
 				return b.w.flush()

@@ -82,7 +82,7 @@ func (x *sender) run(ctx context.Context) error {
 				<-x.results
 			}
 			x.settle()
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 	}
 	return nil

@@ -41,7 +41,7 @@ func Stream(ctx context.Context, c *client.Client, in io.Reader, volume string, 
 			case pieces <- p:
 				return nil
 			case <-out.ctx.Done():
-				return out.ctx.Err()
+				return context.Cause(out.ctx)
 			}
 		})
 		close(pieces)
@@ -75,7 +75,7 @@ func Stream(ctx context.Context, c *client.Client, in io.Reader, volume string, 
 					return err
 				}
 			case <-out.ctx.Done():
-				return out.ctx.Err()
+				return context.Cause(out.ctx)
 			}
 		}
 	}()
