@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"holdfast/internal/sqldb"
@@ -96,14 +97,17 @@ func InPhase(ctx context.Context, tx *sqldb.Tx, p quorum.Phase, after string, li
 	return lines(ctx, tx, `SELECT `+lineColumns+` FROM requests WHERE phase = $1 AND id > $2 ORDER BY id LIMIT $3`, p.String(), after, bound(limit))
 }
 
-// OfTenant lists a tenant's requests, newest first, opened before a time; the zero time means from the newest.
-func OfTenant(ctx context.Context, tx *sqldb.Tx, tenant string, before time.Time, limit int) ([]Line, error) {
-	at := int64(1<<63 - 1)
-	if !before.IsZero() {
-		at = sqldb.Micros(before)
+// OfTenant lists a tenant's requests, newest first: those in the phases that are named, and all where none is.
+func OfTenant(ctx context.Context, tx *sqldb.Tx, tenant string, limit int, phases ...quorum.Phase) ([]Line, error) {
+	q, args := `SELECT `+lineColumns+` FROM requests WHERE tenant = $1`, []any{tenant, bound(limit)}
+	for i, p := range phases {
+		args = append(args, p.String())
+		q += [...]string{" AND phase IN (", ", "}[min(i, 1)] + "$" + strconv.Itoa(len(args))
 	}
-	return lines(ctx, tx, `SELECT `+lineColumns+` FROM requests WHERE tenant = $1 AND opened_at < $2 ORDER BY opened_at DESC, id DESC LIMIT $3`,
-		tenant, at, bound(limit))
+	if len(phases) > 0 {
+		q += ")"
+	}
+	return lines(ctx, tx, q+` ORDER BY opened_at DESC, id DESC LIMIT $2`, args...)
 }
 
 func bound(n int) int {

@@ -320,10 +320,10 @@ func (c *Control) signals(ctx context.Context, tx *sqldb.Tx, r quorumsql.Request
 	if s.Tenant.ID == "" {
 		return out, nil
 	}
-	lines, err := quorumsql.OfTenant(ctx, tx, s.Tenant.ID, time.Time{}, maxListedRequests)
+	lines, err := quorumsql.OfTenant(ctx, tx, s.Tenant.ID, maxListedRequests, underWay...)
 	under := 0
 	for _, l := range lines {
-		if l.ID != r.ID() && !l.Phase.Ended() {
+		if l.ID != r.ID() {
 			under++
 		}
 	}

@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"errors"
-	"time"
 
 	"holdfast/authz"
 	"holdfast/internal/sqldb"
@@ -87,49 +86,80 @@ func (c *Control) visible(ctx context.Context, tx *sqldb.Tx, who Caller, request
 // newest first; for staff the queue of open ones, fair to every tenant and most
 // urgent first, then the rest. An empty state lists all.
 func (c *Control) Requests(ctx context.Context, who Caller, state string) ([]wire.Request, error) {
+	out, _, err := c.RequestPage(ctx, who, state, 0, maxListedRequests)
+	return out, err
+}
+
+// RequestPage is a part of what Requests lists, limit of them from a place on, and
+// how many the whole list has.
+func (c *Control) RequestPage(ctx context.Context, who Caller, state string, from, limit int) (out []wire.Request, all int, err error) {
 	if err := c.decide(who, authz.RequestView, c.requestResource("", who.tenantID(), [32]byte{}), ""); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	var want quorum.Phase
 	if state != "" {
-		var err error
 		if want, err = quorum.ParsePhase(state); err != nil {
-			return nil, newError(wire.TypeInvalid, err, "There is no state %q.", state)
+			return nil, 0, newError(wire.TypeInvalid, err, "There is no state %q.", state)
 		}
 	}
-	out := []wire.Request{}
-	err := c.read(ctx, func(tx *sqldb.Tx) error {
-		out = out[:0]
+	err = c.read(ctx, func(tx *sqldb.Tx) error {
 		lines, err := c.lines(ctx, tx, who, want)
 		if err != nil {
 			return err
 		}
-		for _, line := range lines {
-			if want != 0 && line.Phase != want {
-				continue
-			}
-			r, err := quorumsql.LoadRequest(ctx, tx, line.ID)
-			if errors.Is(err, quorum.ErrTampered) { // the others stay readable
-				out = append(out, wire.Request{ID: line.ID, Tenant: line.Tenant, State: line.Phase.String(), Votes: []wire.Vote{}, Blocked: []string{AsError(err).Detail}})
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			w, err := c.describe(ctx, tx, r)
-			if err != nil {
-				return err
-			}
-			out = append(out, w)
+		all = len(lines)
+		from := min(max(from, 0), all)
+		out, err = c.listed(ctx, tx, lines[from:from+min(max(limit, 0), all-from)])
+		return err
+	})
+	return out, all, err
+}
+
+// underWay are the phases of a request that has not ended.
+var underWay = []quorum.Phase{quorum.Open, quorum.Cooling, quorum.Executing, quorum.Tombstoned}
+
+// UnderWay lists all requests of a tenant that have not ended, newest first,
+// however many came after them.
+func (c *Control) UnderWay(ctx context.Context, who Caller, tenant string) (out []wire.Request, err error) {
+	if err := c.decide(who, authz.RequestView, c.requestResource("", tenant, [32]byte{}), ""); err != nil {
+		return nil, err
+	}
+	err = c.read(ctx, func(tx *sqldb.Tx) error {
+		lines, err := quorumsql.OfTenant(ctx, tx, tenant, maxListedRequests, underWay...)
+		if err == nil {
+			out, err = c.listed(ctx, tx, lines)
 		}
-		return nil
+		return err
 	})
 	return out, err
 }
 
+func (c *Control) listed(ctx context.Context, tx *sqldb.Tx, lines []quorumsql.Line) ([]wire.Request, error) {
+	out := []wire.Request{}
+	for _, line := range lines {
+		r, err := quorumsql.LoadRequest(ctx, tx, line.ID)
+		if errors.Is(err, quorum.ErrTampered) { // the others stay readable
+			out = append(out, wire.Request{ID: line.ID, Tenant: line.Tenant, State: line.Phase.String(), Votes: []wire.Vote{}, Blocked: []string{AsError(err).Detail}})
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		w, err := c.describe(ctx, tx, r)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, w)
+	}
+	return out, nil
+}
+
 func (c *Control) lines(ctx context.Context, tx *sqldb.Tx, who Caller, want quorum.Phase) ([]quorumsql.Line, error) {
 	if tenant := who.tenantID(); tenant != "" {
-		return quorumsql.OfTenant(ctx, tx, tenant, time.Time{}, maxListedRequests)
+		if want != 0 {
+			return quorumsql.OfTenant(ctx, tx, tenant, maxListedRequests, want)
+		}
+		return quorumsql.OfTenant(ctx, tx, tenant, maxListedRequests)
 	}
 	if want != 0 && want != quorum.Open {
 		return quorumsql.InPhase(ctx, tx, want, "", maxListedRequests)

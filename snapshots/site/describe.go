@@ -115,15 +115,14 @@ func (p *Primary) volumeFacts(ctx context.Context, tx *sqldb.Tx, c CopyFacts, ta
 		}
 	}
 	v := VolumeFacts{Volume: c.Volume, Name: c.VolumeName}
-	points, err := pointsOf(ctx, tx, p.c.Name, c.Tenant, c.Volume)
-	if err != nil {
-		return v, err
-	}
-	for _, x := range points {
-		if !targets[x.Snapshot] && x.Counts(p.now(), undo) {
+	now := p.now()
+	if err := eachHeld(ctx, tx, p.c.Name, c.Tenant, c.Volume, func(c CopyFacts) bool {
+		if x := restorePoint(c); !targets[x.Snapshot] && x.Counts(now, undo) {
 			v.NewestLeft, v.NewestLeftAt = x.Snapshot, x.TakenAt
-			break
 		}
+		return v.NewestLeft == ""
+	}); err != nil {
+		return v, err
 	}
 	d.Volumes = append(d.Volumes, v)
 	return v, nil

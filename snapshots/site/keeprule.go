@@ -167,7 +167,10 @@ func (p *Primary) keepPoints(ctx context.Context, tx *sqldb.Tx, tenant, volume s
 	if err != nil {
 		return nil, nil, err
 	}
-	if copies, err = heldOf(ctx, tx, p.c.Name, tenant, volume); err != nil {
+	if err := eachHeld(ctx, tx, p.c.Name, tenant, volume, func(c CopyFacts) bool {
+		copies = append(copies, c)
+		return true
+	}); err != nil {
 		return nil, nil, err
 	}
 	pinned, err := pinnedIn(ctx, tx, volume)

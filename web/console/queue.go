@@ -18,16 +18,26 @@ func queue(v *page.Visit) error {
 		return err
 	}
 	q := view.Queue{Ceremony: state.State, Me: v.Who.ID(), Votes: v.Who.Principal.Staff == authz.StaffApprover}
-	if q.Open, err = v.Control.Requests(v.Context(), v.Who, "open"); err != nil {
+	from, err := v.From()
+	if err != nil {
 		return err
 	}
+	// The pages are those of the fair queue: no tenant's junk moves another's request to the second.
+	var all int
+	if q.Open, all, err = v.Control.RequestPage(v.Context(), v.Who, "open", from, page.RequestsPage); err != nil {
+		return err
+	}
+	q.First, q.Next = page.Around("/", from, page.RequestsPage, all)
 	slices.SortStableFunc(q.Open, func(a, b wire.Request) int { return a.VoteUntil.Compare(b.VoteUntil) })
 	for _, phase := range []string{"cooling", "executing", "tombstoned"} {
-		more, err := v.Control.Requests(v.Context(), v.Who, phase)
+		more, all, err := v.Control.RequestPage(v.Context(), v.Who, phase, 0, underPage)
 		if err != nil {
 			return err
 		}
 		q.Under = append(q.Under, more...)
+		if all > len(more) {
+			q.More = append(q.More, phase)
+		}
 	}
 	if q.Tenants, err = tenantNames(v); err != nil {
 		return err
@@ -48,6 +58,10 @@ func queue(v *page.Visit) error {
 	}
 	return v.Show(view.Frame{Title: "Queue", Here: "/", Wide: true}, func(f view.Frame) templ.Component { return view.QueuePage(f, q) })
 }
+
+// underPage is how many requests of each state that can still be stopped the queue
+// shows; a link leads to the others.
+const underPage = 20
 
 // tenantNames are the tenants by id.
 func tenantNames(v *page.Visit) (map[string]string, error) {

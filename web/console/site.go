@@ -119,10 +119,9 @@ func showTenant(v *page.Visit) error {
 	}
 	t := view.TenantView{Tenant: list[i]}
 	other := func(tenant string) bool { return tenant != list[i].ID }
-	if t.Requests, err = v.Under(); err != nil {
+	if t.Requests, err = v.Control.UnderWay(v.Context(), v.Who, list[i].ID); err != nil {
 		return err
 	}
-	t.Requests = slices.DeleteFunc(t.Requests, func(r wire.Request) bool { return other(r.Tenant) })
 	if t.Freezes, err = v.Control.Freezes(v.Context(), v.Who); err != nil {
 		return err
 	}

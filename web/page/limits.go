@@ -11,6 +11,8 @@ const (
 	maxCredential = 64 << 10
 	// bodyLines is how many targets of a statement a page shows.
 	bodyLines = 100
+	// RequestsPage is how many requests a page lists.
+	RequestsPage = 40
 )
 
 // Waiting for news.

@@ -2,6 +2,7 @@ package page
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,12 +17,17 @@ import (
 
 func (s *Site) requestPages() {
 	s.Get("/requests", func(v *Visit) error {
-		list, err := v.Control.Requests(v.Context(), v.Who, v.Query("state"))
+		from, err := v.From()
 		if err != nil {
 			return err
 		}
+		list, all, err := v.Control.RequestPage(v.Context(), v.Who, v.Query("state"), from, RequestsPage)
+		if err != nil {
+			return err
+		}
+		first, next := Around("/requests", from, RequestsPage, all, "state", v.Query("state"))
 		return v.Show(view.Frame{Title: "Requests", Here: "/requests"}, func(f view.Frame) templ.Component {
-			return view.Requests(f, list, v.Query("state"))
+			return view.Requests(f, list, v.Query("state"), first, next)
 		})
 	})
 	s.Get("/requests/:request", showRequest)
@@ -226,8 +232,42 @@ func showDecision(v *Visit, decision string) error {
 	})
 }
 
-// Under lists the requests that are under way, of those the caller may see.
-func (v *Visit) Under() ([]wire.Request, error) {
-	all, err := v.Control.Requests(v.Context(), v.Who, "")
-	return slices.DeleteFunc(all, func(r wire.Request) bool { return !view.Stoppable(r.State) && r.State != "tombstoned" }), err
+// From is the place in a list at which the page begins.
+func (v *Visit) From() (int, error) {
+	text := v.Query("from")
+	if text == "" {
+		return 0, nil
+	}
+	from, err := strconv.Atoi(text)
+	if err != nil || from < 0 {
+		return 0, control.NewError(wire.TypeInvalid, err, "The page is named by a number.")
+	}
+	return from, nil
+}
+
+// Around are the addresses of the first and of the next page of a list, empty
+// where there is none. more are names and values that the address keeps.
+func Around(path string, from, page, all int, more ...string) (first, next string) {
+	at := func(from int) string {
+		q := url.Values{}
+		for i := 0; i+1 < len(more); i += 2 {
+			if more[i+1] != "" {
+				q.Set(more[i], more[i+1])
+			}
+		}
+		if from > 0 {
+			q.Set("from", strconv.Itoa(from))
+		}
+		if len(q) == 0 {
+			return path
+		}
+		return path + "?" + q.Encode()
+	}
+	if from > 0 {
+		first = at(0)
+	}
+	if from+page < all {
+		next = at(from + page)
+	}
+	return first, next
 }

@@ -248,6 +248,7 @@ func (w *world) ask(n int) {
 		return wire.AskRequest{Action: "delete-copies", Copies: []wire.CopyRef{{Snapshot: s.ID}}, Reason: "It holds what must not be kept."}
 	}
 	for i := range n {
+		w.unthrottle()
 		r, err := w.owner.Ask(delete(targets[i%len(targets)]))
 		w.must(err)
 		for _, a := range w.Approvers {
@@ -262,6 +263,7 @@ func (w *world) ask(n int) {
 		}
 	}
 	for _, s := range targets {
+		w.unthrottle()
 		r, err := w.owner.Ask(delete(s))
 		w.must(err)
 		w.open = append(w.open, r)
@@ -270,6 +272,15 @@ func (w *world) ask(n int) {
 		w.draft, err = w.Draft(ctx, who, delete(targets[0]))
 		return err
 	})
+}
+
+// unthrottle forgets how much was done: what people do in months is done in a minute here.
+func (w *world) unthrottle() {
+	for _, key := range w.Redis.Keys() {
+		if !strings.Contains(key, ":session:") && !strings.Contains(key, ":person:") && !strings.Contains(key, ":ceremony:") {
+			w.Redis.Del(key)
+		}
+	}
 }
 
 // faces mounts both as server/app does, without what it does for every route.

@@ -21,7 +21,7 @@ func overview(v *page.Visit) error {
 		return err
 	}
 	o := view.Overview{Tenant: tenant, May: may(v)}
-	if o.Under, err = v.Under(); err != nil {
+	if o.Under, err = v.Control.UnderWay(v.Context(), v.Who, tenant.ID); err != nil {
 		return err
 	}
 	freezes, err := v.Control.Freezes(v.Context(), v.Who)
