@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/chromedp/chromedp"
+
 	"holdfast/server/wire"
 )
 
@@ -28,11 +30,34 @@ func keepPages(t *testing.T) []shown {
 	o := the.owner
 	v := the.ruled(t, "ledger <i>of\u200b all")
 	bare := the.filled(t, "no rule yet", "one.txt")
+	long := the.filled(t, "a longer window", "one.txt")
+	if status := o.api(t, "PUT", "/v1/volumes/"+long.ID+"/retention", wire.SetRetention{Undo: "30d"}, nil); status != 200 {
+		t.Fatalf("a longer window: %d", status)
+	}
 	here := "/volumes/" + v.ID + "/keep"
 	return []shown{{who: o, paths: []string{
 		here, here + "?last=1", here + "?last=3&daily=7&show=kept", "/volumes/" + bare.ID + "/keep", "/volumes/" + bare.ID + "/keep?daily=14&weekly=8",
-		here + "/shorten?rule=" + url.QueryEscape("keep last 1"),
+		here + "/shorten?rule=" + url.QueryEscape("keep last 1"), here + "/ask",
+		"/volumes/" + long.ID + "/keep/shorten?undo=3d",
+	}}, {who: o, name: "/shorten-step-up", prepare: func(t *testing.T) {
+		o.open(t, "/volumes/"+long.ID+"/keep/shorten?undo=3d")
+		o.fill(t, "#reason", "Three days are enough.")
+		o.fill(t, "#typed", "shorten "+long.ID[len(long.ID)-6:])
+		o.press(t, "Ask for it…")
+		o.see(t, "request.draft-weakening")
+		o.red(t)
+		o.press(t, "Confirm with a passkey")
+		o.see(t, "holdfast statement v1", "shorten-undo")
+		o.red(t)
 	}}}
+}
+
+// red wants the open page to be the other world: it leads to destruction.
+func (a *actor) red(t *testing.T) {
+	t.Helper()
+	if !get(t, a, chromedp.Evaluate[bool](`document.body.classList.contains("other-world")`)) {
+		t.Error("the page does not look like what it leads to")
+	}
 }
 
 // TestStoryKeepRule: the page of a volume without a rule teaches; a rule is tried
@@ -105,7 +130,7 @@ func TestStoryKeepRule(t *testing.T) {
 	o.quiet(t)
 
 	// A viewer sees all of it and is offered nothing.
-	viewer := the.member(t, "Vito Viewer", "viewer")
+	viewer := the.member(t, "Kim Keeler", "viewer")
 	viewer.open(t, here+"/keep?last=1")
 	viewer.see(t, "An owner of the tenant can ask for it.", "Owners of the tenant set it.")
 	viewer.quiet(t)

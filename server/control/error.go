@@ -44,7 +44,7 @@ var kinds = map[string]struct {
 }{
 	wire.TypeInvalid:              {http.StatusUnprocessableEntity, "The input is not valid"},
 	wire.TypeNotAuthenticated:     {http.StatusUnauthorized, "Not signed in"},
-	wire.TypeBadCredentials:       {http.StatusUnauthorized, "That did not match"},
+	wire.TypeBadCredentials:       {http.StatusUnauthorized, "Not accepted"},
 	wire.TypeSecondFactorRequired: {http.StatusUnauthorized, "A second factor is needed"},
 	wire.TypeEnrolmentRequired:    {http.StatusForbidden, "Enrol a second factor first"},
 	wire.TypeStepUpRequired:       {http.StatusUnauthorized, "Confirm with your second factor"},

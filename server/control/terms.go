@@ -73,6 +73,26 @@ func terms(ch *charter.Charter) wire.Terms {
 	return out
 }
 
+// CharterPeople are the approvers whom the charter in force names. Its text names them to everybody who may read it, so
+// this needs no other power than that; what they may do now, and with which keys, Approvers says to staff.
+func (c *Control) CharterPeople(ctx context.Context, who Caller) (out []wire.Actor, err error) {
+	if err := c.decide(who, authz.CharterView, authz.Resource{Kind: authz.ResourceCharter}, ""); err != nil {
+		return nil, err
+	}
+	err = c.read(ctx, func(tx *sqldb.Tx) error {
+		_, ch, err := inForce(ctx, tx)
+		if err != nil {
+			return err
+		}
+		out = nil
+		for _, a := range ch.Approvers {
+			out = append(out, wire.Actor{Kind: "staff", ID: a.ID, Name: a.Name, Team: a.Team})
+		}
+		return nil
+	})
+	return out, err
+}
+
 // ComposeCharter writes the text of a next charter that differs from the one in force as asked, and lists the
 // differences. It proposes nothing: that is a request with this text, and a quorum's decision.
 func (c *Control) ComposeCharter(ctx context.Context, who Caller, in wire.ComposeCharter) (out wire.ComposedCharter, err error) {

@@ -141,8 +141,10 @@ type Visit struct {
 	c       echo.Context
 	script  bool // the script asks, and reads problems as JSON
 	stepped bool // a step-up came with the form and held
-	status  int
-	alert   *view.Alert
+	// destroys marks a form that leads to destruction.
+	destroys bool
+	status   int
+	alert    *view.Alert
 }
 
 func (s *Site) visit(c echo.Context) (*Visit, error) {

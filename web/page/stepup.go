@@ -60,8 +60,22 @@ func (v *Visit) askStepUp(challenge wire.StepUpChallenge) error {
 			kept = append(kept, view.Pair{Name: name, Value: value})
 		}
 	}
-	danger := strings.HasPrefix(challenge.Text, "holdfast statement v1\naction delete-copies\n")
+	danger := v.destroys || destroys(challenge.Text)
 	return v.Show(view.Frame{Title: "Confirm with your second factor", Danger: danger}, func(f view.Frame) templ.Component {
 		return view.StepUp(f, challenge, methods, v.c.Request().URL.EscapedPath(), kept)
 	})
 }
+
+// destroying are the gated actions that end in something gone for good.
+var destroying = []string{"delete-copies", "shorten-undo", "shorten-retention", "close-tenant", "destroy-key"}
+
+// destroys says whether what is confirmed is a statement that leads to destruction.
+func destroys(text string) bool {
+	return slices.ContainsFunc(destroying, func(action string) bool {
+		return strings.HasPrefix(text, "holdfast statement v1\naction "+action+"\n")
+	})
+}
+
+// Destroys marks a form that leads to destruction: a step-up on its way looks like it,
+// whatever its text is about.
+func (v *Visit) Destroys() { v.destroys = true }

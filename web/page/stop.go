@@ -25,15 +25,21 @@ func (s *Site) stopPages() {
 		return v.Go("/freeze?done=frozen")
 	}, showFreeze)
 	s.Get("/charter", func(v *Visit) error {
-		c, err := v.Control.Charter(v.Context(), v.Who)
-		shown := &c
-		if err != nil {
-			if control.AsError(err).Type != wire.TypeCharterMissing {
+		var c view.Constitution
+		now, err := v.Control.Charter(v.Context(), v.Who)
+		switch {
+		case err == nil:
+			c.Charter = &now
+			if c.Terms, err = v.Control.Terms(v.Context(), v.Who, now.Number); err != nil {
 				return err
 			}
-			shown = nil
+			if c.Approvers, err = v.Control.CharterPeople(v.Context(), v.Who); err != nil {
+				return err
+			}
+		case control.AsError(err).Type != wire.TypeCharterMissing:
+			return err
 		}
-		return v.Show(view.Frame{Title: "Charter", Here: "/charter"}, func(f view.Frame) templ.Component { return view.Charter(f, shown) })
+		return v.Show(view.Frame{Title: "Charter", Here: "/charter"}, func(f view.Frame) templ.Component { return view.Charter(f, c) })
 	})
 }
 

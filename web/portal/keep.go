@@ -243,6 +243,7 @@ func ask(v *page.Visit, word string, in wire.AskRequest) error {
 	if v.Field("typed") != word {
 		return control.NewError(wire.TypeInvalid, nil, "What you typed is not what confirms this. Nothing was asked for. Type exactly: %s", word)
 	}
+	v.Destroys()
 	drafted, err := v.Control.Draft(v.Context(), v.Who, in)
 	if err != nil {
 		return err

@@ -162,7 +162,8 @@ func activityPages(s *page.Site) {
 	})
 }
 
-// ownNames are the names of the tenant's people and volumes by id: the log holds ids.
+// ownNames are the names of the tenant's people and volumes, and of approvers, by id:
+// the log holds ids.
 func ownNames(v *page.Visit) (map[string]string, error) {
 	names := map[string]string{}
 	people, err := v.Control.Members(v.Context(), v.Who)
@@ -171,6 +172,14 @@ func ownNames(v *page.Visit) (map[string]string, error) {
 	}
 	for _, p := range people {
 		names[p.ID] = p.Name
+	}
+	// The charter names its approvers to every member. Other staff stay an id.
+	approvers, err := v.Control.CharterPeople(v.Context(), v.Who)
+	if err != nil && control.AsError(err).Type != wire.TypeCharterMissing {
+		return nil, err
+	}
+	for _, a := range approvers {
+		names[a.ID] = a.Name
 	}
 	volumes, err := v.Control.Volumes(v.Context(), v.Who)
 	if err != nil {

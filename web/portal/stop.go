@@ -3,12 +3,13 @@ package portal
 import (
 	"github.com/a-h/templ"
 
+	"holdfast/server/control"
 	"holdfast/server/wire"
 	"holdfast/web/page"
 	"holdfast/web/view"
 )
 
-// stopPages are freeze and holds. Members have a page of their own at the freeze's
+// stopPages are freeze and holds, and an owner's asking for their end. Members have a page of their own at the freeze's
 // common address.
 func stopPages(s *page.Site) {
 	s.Get("/freeze", showFreeze)
@@ -29,6 +30,63 @@ func stopPages(s *page.Site) {
 		}
 		return v.Go("/holds?done=held")
 	}, showHolds)
+	s.Get("/stops/:action/:subject", showEnd)
+	s.Post("/stops/:action/:subject", func(v *page.Visit) error {
+		if _, err := theStop(v); err != nil {
+			return err
+		}
+		drafted, err := v.Control.Draft(v.Context(), v.Who, wire.AskRequest{Action: v.Param("action"), Subject: v.Param("subject"), Reason: v.Field("reason")})
+		if err != nil {
+			return err
+		}
+		return v.Go("/requests/" + drafted.ID)
+	}, showEnd)
+}
+
+// theStop finds what an owner can ask a quorum to end: a freeze or hold of the own
+// tenant. What stops everything, everywhere, only staff can ask about.
+func theStop(v *page.Visit) (w view.Weakening, err error) {
+	w = view.Weakening{Action: v.Param("action"), Subject: v.Param("subject"), Reason: v.Field("reason")}
+	switch w.Action {
+	case "lift-freeze":
+		list, err := v.Control.Freezes(v.Context(), v.Who)
+		if err != nil {
+			return w, err
+		}
+		for _, z := range list {
+			if z.ID == w.Subject && z.LiftedAt == nil && z.Tenant != "" {
+				w.What, w.By = z.Reason, z.By
+				return w, nil
+			}
+		}
+	case "release-hold":
+		list, err := v.Control.Holds(v.Context(), v.Who)
+		if err != nil {
+			return w, err
+		}
+		for _, h := range list {
+			if h.ID == w.Subject {
+				w.What, w.By = h.Reason, h.By
+				return w, nil
+			}
+		}
+	}
+	return w, control.NewError(wire.TypeNotFound, nil, "Nothing of this name is in force that you could ask to end.")
+}
+
+func showEnd(v *page.Visit) error {
+	w, err := theStop(v)
+	if err != nil {
+		return err
+	}
+	if !may(v).Run {
+		return control.NewError(wire.TypeDenied, nil, "An owner of the tenant can ask for that.")
+	}
+	title := "Ask to release a hold"
+	if w.Action == "lift-freeze" {
+		title = "Ask to lift a freeze"
+	}
+	return v.Show(view.Frame{Title: title, Here: "/freeze", Narrow: true}, func(f view.Frame) templ.Component { return view.WeakeningPage(f, w) })
 }
 
 func showFreeze(v *page.Visit) error {

@@ -179,7 +179,7 @@ func LogPage(f Frame, l LogView) templ.Component {
 									}()
 								}
 								ctx = templ.InitializeContext(ctx)
-								templ_7745c5c3_Err = about(e.Body).Render(ctx, templ_7745c5c3_Buffer)
+								templ_7745c5c3_Err = aboutNamed(e.Body, l.Filter.names()).Render(ctx, templ_7745c5c3_Buffer)
 								if templ_7745c5c3_Err != nil {
 									return templ_7745c5c3_Err
 								}

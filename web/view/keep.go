@@ -208,3 +208,16 @@ func change(k Keep) string {
 }
 
 func query(name, value string) string { return "?" + url.Values{name: {value}}.Encode() }
+
+// keeps says what a rule keeps; a part of none is left unsaid.
+func keeps(t wire.KeepTally) string {
+	points := Count(t.Kept, "restore point", "restore points")
+	others := Count(t.Uncounted, "snapshot that does not count yet", "snapshots that do not count yet")
+	switch {
+	case t.Uncounted == 0:
+		return points
+	case t.Kept == 0:
+		return others
+	}
+	return points + ", and " + others
+}

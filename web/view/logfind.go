@@ -2,6 +2,7 @@ package view
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 )
 
@@ -32,4 +33,13 @@ func (f LogFilter) Page(before int64) string {
 		return f.Path
 	}
 	return f.Path + "?" + q.Encode()
+}
+
+// names are those of the people and tenants that can be looked for, by id.
+func (f LogFilter) names() map[string]string {
+	out := map[string]string{}
+	for _, c := range append(slices.Clone(f.People), f.Tenants...) {
+		out[c.Value] = c.Name
+	}
+	return out
 }

@@ -91,13 +91,21 @@ func (p Point) dataQuery() string {
 
 // Words name the point in the middle of a sentence.
 func (p Point) Words() string {
+	words, at := p.words()
+	if !at.IsZero() {
+		words += " " + Time(at)
+	}
+	return words
+}
+
+func (p Point) words() (string, time.Time) {
 	switch {
 	case p.Snapshot != nil:
-		return "the snapshot of " + Time(p.Snapshot.TakenAt)
+		return "the snapshot of", p.Snapshot.TakenAt
 	case !p.At.IsZero():
-		return "the moment " + Time(p.At)
+		return "the moment", p.At
 	}
-	return "now"
+	return "now", time.Time{}
 }
 
 // Exactly is a moment with all its digits.

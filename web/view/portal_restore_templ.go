@@ -137,7 +137,7 @@ func RestorePage(f Frame, r Restoring) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = Notice(Info, "From "+r.Point.Words()).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = NoticeFrom(r.Point).Render(templ.WithChildren(ctx, templ_7745c5c3_Var3), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
