@@ -45,10 +45,6 @@ func (b *bench) say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, time.Now().Format("15:04:05 ")+format+"\n", args...)
 }
 
-func (b *bench) note(format string, args ...any) {
-	b.notes = append(b.notes, fmt.Sprintf(format, args...))
-}
-
 // fail notes that something could not be measured, which makes the bench end with
 // an error, but not before everything else was measured.
 func (b *bench) fail(format string, args ...any) {
