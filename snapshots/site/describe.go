@@ -50,14 +50,15 @@ func (p *Primary) Describe(ctx context.Context, q Query) (Description, error) {
 		if err != nil {
 			return err
 		}
+		here, err := copiesOf(ctx, tx, p.c.Name, q.Tenant, q.Snapshots)
+		if err != nil {
+			return err
+		}
 		targets := map[string]bool{}
 		for _, s := range q.Snapshots {
-			c, err := copyOf(ctx, tx, p.c.Name, q.Tenant, s)
-			if errors.Is(err, errNoCopy) || targets[s] {
+			c, ok := here[s]
+			if !ok || targets[s] {
 				continue
-			}
-			if err != nil {
-				return err
 			}
 			c.Site, targets[s] = p.c.Name, true
 			c.Held = over.all || slices.Contains(over.volumes, c.Volume)

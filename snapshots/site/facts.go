@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"holdfast/internal/sqldb"
@@ -226,6 +228,30 @@ func copyOf(ctx context.Context, tx *sqldb.Tx, site, tenant, snapshot string) (C
 		return CopyFacts{}, err
 	}
 	return list[0], nil
+}
+
+// copiesOf are the copies of some snapshots by their ids; one that is not here is missing.
+func copiesOf(ctx context.Context, tx *sqldb.Tx, site, tenant string, ids []string) (map[string]CopyFacts, error) {
+	out := make(map[string]CopyFacts, len(ids))
+	for part := range slices.Chunk(ids, copiesAtOnce) {
+		args := []any{site, tenant}
+		var in strings.Builder
+		for i, s := range part {
+			if i > 0 {
+				in.WriteByte(',')
+			}
+			args = append(args, s)
+			fmt.Fprintf(&in, "$%d", len(args))
+		}
+		list, err := copiesIn(ctx, tx, `WHERE c.site = $1 AND c.tenant = $2 AND c.snapshot IN (`+in.String()+`)`, args...)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range list {
+			out[c.Snapshot] = c
+		}
+	}
+	return out, nil
 }
 
 // eachHeld visits the copies of a volume that are here and not hidden, newest first, until visit wants no more. Of each

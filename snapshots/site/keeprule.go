@@ -187,7 +187,7 @@ func (p *Primary) keepPoints(ctx context.Context, tx *sqldb.Tx, tenant, volume s
 
 // Weighed is what a rule makes of one copy that is here.
 type Weighed struct {
-	CopyFacts
+	*CopyFacts
 	// Counts says that it is a restore point; Kept that a pin or a hold keeps it, whatever the rule.
 	Counts, Kept bool
 	// Chosen says that the rule does not keep it, By by which measures it does.
@@ -213,9 +213,9 @@ func (p *Primary) Weigh(ctx context.Context, tenant, volume string, rules ...str
 	}); err != nil {
 		return nil, err
 	}
-	facts := make(map[string]CopyFacts, len(copies))
-	for _, c := range copies {
-		facts[c.Snapshot] = c
+	facts := make(map[string]*CopyFacts, len(copies))
+	for i := range copies {
+		facts[copies[i].Snapshot] = &copies[i]
 	}
 	for _, rule := range rules {
 		r, err := keep.Parse(rule)

@@ -5,6 +5,8 @@ import "time"
 const (
 	// MaxPage bounds one page of an Inventory.
 	MaxPage = 1000
+	// copiesAtOnce is how many copies are looked up by one statement.
+	copiesAtOnce = 100
 	// resubmit is after how long the site says again what it has not yet read in the log.
 	resubmit = time.Minute
 	// maxStale is how old the last tick of the clocks may be when something is destroyed.

@@ -69,7 +69,7 @@ func (w *world) take(volume string) (s wire.Snapshot) {
 	w.must(err)
 	_, err = w.SealSnapshots(ctx, 100)
 	w.must(err)
-	_, err = w.ProveSnapshots(ctx, 0, 100)
+	_, err = w.ProveSnapshots(ctx, 5*365*24*time.Hour, 100)
 	w.must(err)
 	s, err = w.Snapshot(ctx, w.owner.Who(), s.ID)
 	w.must(err)
@@ -122,6 +122,7 @@ func found(b *testing.B, files, taken, requests int, options ...controltest.Opti
 	w.must(err)
 	w.ask(requests)
 	w.must(w.SignCheckpoint(ctx))
+	w.Work() // the site follows the log, as it does all the time
 	w.faces()
 	return w
 }
@@ -216,7 +217,7 @@ func (w *world) company() {
 		_, err := w.SealSnapshots(ctx, 1000)
 		w.must(err)
 	}
-	_, err := w.ProveSnapshots(ctx, 0, 1000)
+	_, err := w.ProveSnapshots(ctx, 5*365*24*time.Hour, 1000) // those that never were
 	w.must(err)
 	owner := w.owner.Who()
 	for range 50 {
@@ -262,7 +263,9 @@ func (w *world) ask(n int) {
 			w.b.Fatal("everybody has denied and it is open")
 		}
 	}
-	for _, s := range targets {
+	middle, err := w.Snapshot(ctx, w.owner.Who(), w.middle)
+	w.must(err)
+	for _, s := range append([]wire.Snapshot{middle}, targets...) { // the first of the large volume
 		w.unthrottle()
 		r, err := w.owner.Ask(delete(s))
 		w.must(err)

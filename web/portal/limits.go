@@ -6,7 +6,7 @@ const (
 	// entriesPage is how many entries a page of a folder has, snapshotsPage how many
 	// snapshots, differencesPage how many differences.
 	entriesPage     = 100
-	snapshotsPage   = 50
+	snapshotsPage   = 40
 	differencesPage = 100
 	// keepPage is how many snapshots a page of the keep rule lists.
 	keepPage = 50
