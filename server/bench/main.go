@@ -100,7 +100,7 @@ func runAll(ctx context.Context, o options) (_ *report, err error) {
 	part.LoadAtEnd = loadAverage()
 	r.Parts = []measuring{part}
 	r.Peers = append([]peer{{Name: "holdfast", Version: "this tree", Form: "holdfast push, restore and cat, and holdfast serve over loopback HTTP; every fsync"}}, b.about...)
-	r.Ceilings, r.extras, r.Notes, r.Failed = b.ceilings.all, b.extra, b.notes, b.failed
+	r.Ceilings, r.extras, r.Failed = b.ceilings.all, b.extra, b.failed
 	r.Starts = b.results.startup
 	for _, k := range b.results.order {
 		r.Raw = append(r.Raw, raw{k, b.results.samples[k]})

@@ -122,7 +122,7 @@ func merge(all []*report) (*report, error) {
 		if out.Memory == nil {
 			out.Memory = r.Memory
 		}
-		out.Notes, out.Failed = append(out.Notes, r.Notes...), append(out.Failed, r.Failed...)
+		out.Failed = append(out.Failed, r.Failed...)
 	}
 	for _, k := range results.order {
 		out.Raw = append(out.Raw, raw{k, results.samples[k]})

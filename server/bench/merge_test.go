@@ -32,7 +32,7 @@ func measured(data, step, program string, wall ...time.Duration) raw {
 func TestSeveralRunsAreShownAsOne(t *testing.T) {
 	first := part(t, "first", func(r *report) {
 		r.Raw = []raw{measured("tree", stepRestore, "holdfast", 4*time.Second), measured("tree", stepRestore, "restic", 8*time.Second), measured("stream", stepNew, fastName, time.Second)}
-		r.Notes = []string{"a note"}
+		r.Failed = []string{"a failure"}
 	})
 	second := part(t, "second", func(r *report) {
 		r.Raw = []raw{measured("tree", stepRestore, "holdfast", 2*time.Second, 2*time.Second), measured("stream", stepNew, "restic", 4*time.Second)}
@@ -48,7 +48,7 @@ func TestSeveralRunsAreShownAsOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Parts) != 3 || r.Parts[1].Name != "second" || r.Files != 7 || len(r.Notes) != 1 {
+	if len(r.Parts) != 3 || r.Parts[1].Name != "second" || r.Files != 7 || len(r.Failed) != 1 {
 		t.Errorf("%+v", r)
 	}
 	if len(r.Rows) != 4 || r.Rows[0].Runs != 3 || r.Rows[0].Seconds != 2 || r.Rows[0].VsBest != 4 {

@@ -54,8 +54,7 @@ type report struct {
 		Noise []primitive `json:"noise,omitempty"`
 	} `json:"primitives"`
 	extras
-	Bars  []bar    `json:"bars"`
-	Notes []string `json:"notes"`
+	Bars []bar `json:"bars"`
 	// Failed is what could not be measured, and why.
 	Failed []string `json:"failed,omitempty"`
 	Raw    []raw    `json:"raw,omitempty"`
@@ -127,9 +126,8 @@ func (r *report) tables() []table {
 	return append(out, table{"Bars", []string{"what", "at least", "measured", "held"}, bars})
 }
 
-// remarks are notes and failures, each in one line.
+// remarks are the failures, each in one line.
 func (r *report) remarks() (out []string) {
-	out = append(out, r.Notes...)
 	for _, f := range r.Failed {
 		out = append(out, "FAILED: "+strings.Join(strings.Fields(f), " "))
 	}

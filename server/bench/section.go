@@ -36,7 +36,6 @@ type bench struct {
 	about    []peer
 	results  *results
 	ceilings *ceilings
-	notes    []string
 	failed   []string
 	extra    extras
 }
