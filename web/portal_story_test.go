@@ -124,8 +124,9 @@ func (a *actor) mint(t *testing.T, name string) {
 	t.Helper()
 	a.open(t, "/tokens")
 	a.fill(t, "#name", name)
-	a.do(t, chromedp.Click(chromedp.CSS(`[id="scope-snapshot:create"]`)))
+	a.do(t, chromedp.Click(chromedp.CSS(`[id="scope-snapshot:create"]`)), chromedp.Click(chromedp.CSS("#where-all")))
 	a.press(t, "Make the token…")
+	a.see(t, "scopes snapshot:create volumes all until")
 	a.press(t, "Confirm with a passkey")
 }
 
@@ -334,7 +335,7 @@ func TestStoryViewerCannotWhatOwnersCan(t *testing.T) {
 		"/volumes/new":                        "name=x&kind=files",
 		"/snapshots/" + s.ID + "/delete":      "reason=x&typed=delete+" + s.ID[len(s.ID)-6:],
 		"/people":                             "name=x&email=x@acme.example&role=owner",
-		"/tokens":                             "name=x&scope=volume:read&ends=2027-01-01T00:00:00Z",
+		"/tokens":                             "name=x&scope=volume:read&where=all&ends=2027-01-01T00:00:00Z",
 		"/freeze":                             "reason=x&lockdown=yes",
 	} {
 		if got := viewer.send(t, path, form); !strings.HasPrefix(got, "403") && !strings.HasPrefix(got, "404") {
@@ -380,7 +381,7 @@ func TestT03_StolenSessionOfAMemberDoesNothingThatLasts(t *testing.T) {
 	for path, form := range map[string]string{
 		"/snapshots/" + s.ID + "/delete": "reason=ransom&typed=delete+" + s.ID[len(s.ID)-6:],
 		"/people":                        "name=Thief&email=thief@evil.example&role=owner",
-		"/tokens":                        "name=thief&scope=volume:write&ends=" + time.Now().Add(time.Hour).UTC().Format("2006-01-02T15:04:05Z"),
+		"/tokens":                        "name=thief&scope=volume:write&where=all&ends=" + time.Now().Add(time.Hour).UTC().Format("2006-01-02T15:04:05Z"),
 		"/freeze":                        "reason=x&lockdown=yes",
 	} {
 		// A code that was guessed does not help.

@@ -47,7 +47,12 @@ func (c *Control) MintToken(ctx context.Context, who Caller, in wire.MintToken) 
 		scopes = append(scopes, s)
 	}
 	r := tenantResource(who.Principal.Tenant)
-	r.Detail = fmt.Sprintf("token %q scopes %s volumes %s until %s", in.Name, strings.Join(in.Scopes, " "), strings.Join(in.Volumes, " "), in.ExpiresAt.UTC().Format(time.RFC3339))
+	// What every volume means stands there in a word: an empty list reads like none.
+	where := strings.Join(in.Volumes, " ")
+	if len(in.Volumes) == 0 {
+		where = "all"
+	}
+	r.Detail = fmt.Sprintf("token %q scopes %s volumes %s until %s", in.Name, strings.Join(in.Scopes, " "), where, in.ExpiresAt.UTC().Format(time.RFC3339))
 	if _, err := c.decideOnce(ctx, who, authz.TokenMint, r, ""); err != nil {
 		return wire.Token{}, err
 	}

@@ -73,8 +73,12 @@ func tokenPages(s *page.Site) {
 		if len(v.Fields("scope")) == 0 {
 			return control.NewError(wire.TypeInvalid, nil, "Tick what the token may do.")
 		}
+		volumes, err := tokenVolumes(v.Field("where"), v.Fields("volume"))
+		if err != nil {
+			return err
+		}
 		minted, err := v.Control.MintToken(v.Context(), v.Who, wire.MintToken{
-			Name: strings.TrimSpace(v.Field("name")), Scopes: v.Fields("scope"), Volumes: v.Fields("volume"), ExpiresAt: ends,
+			Name: strings.TrimSpace(v.Field("name")), Scopes: v.Fields("scope"), Volumes: volumes, ExpiresAt: ends,
 		})
 		if err != nil {
 			return err
@@ -89,6 +93,20 @@ func tokenPages(s *page.Site) {
 	}, showTokens)
 }
 
+// tokenVolumes are the volumes that a token reaches, none for every one. Which of the two
+// it is, somebody chose: it does not follow from ticks that are not there.
+func tokenVolumes(where string, ticked []string) ([]string, error) {
+	switch {
+	case where == "these" && len(ticked) == 0:
+		return nil, control.NewError(wire.TypeInvalid, nil, "Tick the volumes that the token reaches.")
+	case where == "all" && len(ticked) > 0:
+		return nil, control.NewError(wire.TypeInvalid, nil, "Every volume, or only those that are ticked: choose one of the two.")
+	case where != "all" && where != "these":
+		return nil, control.NewError(wire.TypeInvalid, nil, "Choose where the token works: every volume, or only these.")
+	}
+	return ticked, nil
+}
+
 // ends are when a token can end.
 var ends = []struct {
 	days  int
@@ -96,7 +114,7 @@ var ends = []struct {
 }{{7, "in a week"}, {30, "in 30 days"}, {90, "in 90 days"}, {365, "in a year"}}
 
 func showTokens(v *page.Visit) error {
-	t := view.Tokens{May: may(v), Scopes: control.TokenScopes(), Now: v.Control.Clock.Now().UTC(), Name: v.Field("name"), On: map[string]bool{}}
+	t := view.Tokens{May: may(v), Scopes: control.TokenScopes(), Now: v.Control.Clock.Now().UTC(), Name: v.Field("name"), Where: v.Field("where"), On: map[string]bool{}}
 	var err error
 	if !t.May.Work {
 		return control.NewError(wire.TypeDenied, nil, "Viewers do not see tokens. Ask an owner or operator.")

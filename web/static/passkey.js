@@ -68,9 +68,19 @@
 
   const field = (form, name) => form.elements[form.dataset.prefix + name];
 
-  const words = (error) => {
+  // instead points to the code where the page takes one, and opens what hides it.
+  const instead = (form) => {
+    const code = form.dataset.passkey === "get" && document.querySelector("input.code");
+    if (!code) return "Try again.";
+    const folded = code.closest("details");
+    if (folded) folded.open = true;
+    const below = form.compareDocumentPosition(code) & Node.DOCUMENT_POSITION_FOLLOWING;
+    return "No passkey of this account on this device? Use a code " + (below ? "below." : "above.");
+  };
+
+  const words = (error, form) => {
     switch (error.name) {
-      case "NotAllowedError": return "The passkey was not used: it was cancelled, took too long, or is not one of this account. Nothing was changed. Try again.";
+      case "NotAllowedError": return "The passkey was not used: it was cancelled, took too long, or is not one of this account. Nothing was changed. " + instead(form);
       case "InvalidStateError": return "This authenticator has a passkey of this account already. Take another one.";
       case "SecurityError": return "Passkeys do not work on this address. Use the address that you were given.";
     }
@@ -96,7 +106,7 @@
       say("Sending the answer…", false);
       form.submit();
     } catch (error) {
-      say(words(error), true);
+      say(words(error, form), true);
       button.disabled = false;
     }
   }
