@@ -21,6 +21,8 @@ func portalPages(t *testing.T) []shown {
 	o.remove(t, v, "letters/", "notes.txt")
 	o.put(t, v, "photo\u200b.jpg", "another picture")
 	o.put(t, v, "new.txt", "new")
+	var held wire.Hold
+	o.api(t, "POST", "/v1/holds", wire.PlaceHold{Volume: empty.ID, Reason: "an audit"}, &held)
 	here := "/volumes/" + v.ID
 	preview := here + "/restore?snapshot=" + s.ID + "&how=exact&step=preview"
 	return []shown{
@@ -30,6 +32,7 @@ func portalPages(t *testing.T) []shown {
 			here + "/restore", here + "/restore?snapshot=" + s.ID, preview, here + "/compare", here + "/compare?snapshot=" + s.ID,
 			"/snapshots/" + s.ID, "/snapshots/" + s.ID + "/delete", "/people", "/people/" + viewer.id, "/tokens", "/activity", "/activity/" + lastEntry(t), "/freeze", "/holds",
 		}},
+		{who: o, paths: []string{"/stops/release-hold/" + held.ID}},
 		{who: viewer, name: "/as-viewer", prepare: func(t *testing.T) { viewer.open(t, here) }},
 		{who: o, name: "/delete-files", prepare: func(t *testing.T) {
 			o.open(t, here)
