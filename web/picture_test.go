@@ -45,10 +45,10 @@ func TestStoryOfTheTour(t *testing.T) {
 	o.keep(t, "timeline", 1280, "light")
 
 	o.open(t, "/volumes/"+shop.ID+"/deleted")
-	o.see(t, "4 entries deleted", "orders/2026/0920.csv")
+	o.see(t, "4 files deleted")
 	o.keep(t, "bring-back", 1280, "light")
 	o.press(t, "Bring it back")
-	o.see(t, "Restored, and compared by digest", "4 entries")
+	o.see(t, "Restored, and compared by digest", "4 files")
 	o.open(t, "/volumes/"+shop.ID+"/restore?snapshot="+first.ID+"&how=exact&step=preview")
 	o.see(t, "is put back as it was", "is deleted; it stays in the undo window")
 	o.keep(t, "restore-preview", 1280, "light")

@@ -212,17 +212,17 @@ func TestStoryUploadDeleteRestore(t *testing.T) {
 	o.tick(t, "docs/")
 	o.press(t, "Delete what is ticked…")
 	o.see(t, "docs/ and everything below it", "It can be brought back", "What is in a snapshot stays there")
-	o.press(t, "Delete")
-	o.see(t, "Deleted. Until the undo window ends", "first.txt")
+	o.press(t, "Delete 3 files and 1 folder")
+	o.see(t, "Deleted. Until the undo window ends", "3 files deleted, and can be brought back", "first.txt")
 	if text := o.text(); strings.Contains(text, "docs/") {
 		t.Errorf("the folder is still there:\n%s", text)
 	}
 	// Two clicks from the overview.
 	o.open(t, "/")
 	o.do(t, chromedp.Click(fmt.Sprintf(`//a[@href=%q]`, here+"/deleted")))
-	o.see(t, "docs/kept.txt", "docs/deep/er.txt", "3 entries deleted")
-	o.press(t, "Bring it back")
-	o.see(t, "Restored, and compared by digest", "3 entries")
+	o.see(t, "docs/kept.txt", "docs/deep/", "3 files deleted")
+	o.press(t, "Bring all of it back")
+	o.see(t, "Restored, and compared by digest", "3 files", "Nothing is missing any more")
 	if got := o.content(t, v, "docs/kept.txt"); got != "the content of docs/kept.txt" {
 		t.Errorf("brought back as %q", got)
 	}
@@ -269,7 +269,7 @@ func TestStoryVolumeGoneAndBack(t *testing.T) {
 	o.open(t, "/volumes/"+id+"/manage")
 	o.press(t, "Delete the volume…")
 	o.see(t, "There is no snapshot of this volume")
-	o.press(t, "Delete")
+	o.press(t, "Delete the volume with 1 file")
 	o.see(t, "Deleted volumes", "comes and goes")
 	o.do(t, chromedp.Click(`//button[@aria-label="Bring it back: comes and goes"]`))
 	o.see(t, "The volume is back", "a.txt")
@@ -406,7 +406,7 @@ func TestT03_StolenSessionOfAMemberDoesNothingThatLasts(t *testing.T) {
 	o.open(t, "/volumes/"+v.ID)
 	o.tick(t, "a.txt")
 	o.press(t, "Delete what is ticked…")
-	o.press(t, "Delete")
+	o.press(t, "Delete 1 file")
 	o.see(t, "Deleted.")
 	o.open(t, "/volumes/"+v.ID+"/deleted")
 	o.press(t, "Bring it back")

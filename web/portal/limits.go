@@ -12,8 +12,19 @@ const (
 	keepPage = 50
 	// recentSnapshots is how many snapshots are offered to choose from.
 	recentSnapshots = 20
-	// shownOfGroup is how many of the paths that were deleted at one moment are named.
+	// shownOfGroup is how many of the things that belong together are named.
 	shownOfGroup = 10
+	// actsPage is how many acts of deletion a page has, actEntries how many deleted
+	// paths it counts, actsFor how long it looks. glanceEntries and glanceFor bound
+	// the look at the newest act alone, glancesFor that at all of an overview's;
+	// countFor bounds how long it is counted what a deletion would take.
+	actsPage      = 20
+	actEntries    = 50_000
+	actsFor       = 1500 * time.Millisecond
+	glanceEntries = 3000
+	glanceFor     = 100 * time.Millisecond
+	glancesFor    = 250 * time.Millisecond
+	countFor      = 400 * time.Millisecond
 	// maxPicked bounds the entries that one form deletes.
 	maxPicked = 200
 	// workFor bounds the work of one answer of a restore; the page asks for more.

@@ -46,6 +46,11 @@ func overview(v *page.Visit) error {
 			o.Wrong = append(o.Wrong, w)
 		}
 	}
+	lost, err := losses(v, o.Living)
+	if err != nil {
+		return err
+	}
+	o.Wrong = append(lost, o.Wrong...)
 	if next != "" {
 		o.Next = with("/", "after", next)
 	}

@@ -71,7 +71,7 @@ func showRestore(v *page.Visit) error {
 	}
 	if value(v, "step") == "preview" {
 		cursor := v.Query("cursor")
-		found, err := v.Control.Compare(v.Context(), v.Who, from(r.Point), into(r), r.Prefix, cursor, differencesPage)
+		found, err := differences(v, from(r.Point), into(r), r.Prefix, cursor)
 		if err != nil {
 			return err
 		}
@@ -264,7 +264,7 @@ func compare(v *page.Visit) error {
 		return show(v)
 	}
 	cursor := v.Query("cursor")
-	if c.Found, err = v.Control.Compare(v.Context(), v.Who, from(c.Was), from(c.Is), c.Prefix, cursor, differencesPage); err != nil {
+	if c.Found, err = differences(v, from(c.Was), from(c.Is), c.Prefix, cursor); err != nil {
 		c.Chosen = false
 		return v.OrAgain(err, show)
 	}
@@ -282,4 +282,25 @@ func compare(v *page.Visit) error {
 		c.Next = with(here, "cursor", c.Found.Next)
 	}
 	return show(v)
+}
+
+// differences is a page of what differs. It looks on by itself for a while, so that
+// a page is empty, and has another after it, only where much is the same.
+func differences(v *page.Visit, was, is control.From, prefix, cursor string) (out wire.Differences, err error) {
+	began := v.Control.Clock.Now()
+	for {
+		// At the end of a full page it is asked whether there is any more at all.
+		found, err := v.Control.Compare(v.Context(), v.Who, was, is, prefix, cursor, max(1, differencesPage-len(out.Changes)))
+		if err != nil {
+			return out, err
+		}
+		if len(out.Changes) == differencesPage && len(found.Changes) > 0 {
+			return out, nil // Next is where this one began
+		}
+		out.Changes = append(out.Changes, found.Changes...)
+		out.Next, cursor = found.Next, found.Next
+		if out.Next == "" || v.Control.Clock.Now().Sub(began) > workFor {
+			return out, nil
+		}
+	}
 }

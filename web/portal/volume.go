@@ -37,6 +37,7 @@ func volumePages(s *page.Site) {
 	s.Post("/volumes/:volume/delete", deleteEntries, browse)
 	s.Post("/volumes/:volume/delete-volume", deleteVolume, manage)
 	s.Get("/volumes/:volume/deleted", deleted)
+	s.Post("/volumes/:volume/bring-back", bringBack, deleted)
 	s.Post("/volumes/:volume/undelete", func(v *page.Visit) error {
 		volume, err := theVolume(v)
 		if err != nil {
@@ -88,9 +89,16 @@ func browse(v *page.Visit) error {
 		if list.Next != "" {
 			l.Next = with(here, "cursor", list.Next)
 		}
+		l.All = v.Query("tick") == "all"
+		l.TickAll, l.TickNone = with(with(here, "cursor", cursor), "tick", "all"), with(here, "cursor", cursor)
 	}
 	if l.Point.Live() && !volume.Deleted && l.May.Work {
 		if l.Uploads, err = v.Control.Uploads(v.Context(), v.Who, volume.ID); err != nil {
+			return err
+		}
+	}
+	if v.Query("done") == "deleted" && l.Point.Live() && !volume.Deleted {
+		if l.Gone, err = lastAct(v, volume); err != nil {
 			return err
 		}
 	}
@@ -201,59 +209,8 @@ func askRemoval(v *page.Visit, r view.Removal) error {
 		return err
 	}
 	r.Kept = len(kept)
+	if err := count(v, &r); err != nil {
+		return err
+	}
 	return v.Show(view.Frame{Title: "Delete primary data?", Here: "/"}, func(f view.Frame) templ.Component { return view.RemovalPage(f, r) })
-}
-
-// deleted lists what was deleted and is not there now, in groups of one moment.
-func deleted(v *page.Visit) error {
-	volume, err := theVolume(v)
-	if err != nil {
-		return err
-	}
-	cursor := v.Query("cursor")
-	list, err := v.Control.Deletions(v.Context(), v.Who, volume.ID, cursor)
-	if err != nil {
-		return err
-	}
-	d := view.Deleted{Volume: volume, May: may(v)}
-	for i, x := range list.Deletions {
-		if i == 0 || !x.At.Equal(list.Deletions[i-1].At) {
-			d.Groups = append(d.Groups, view.DeletedGroup{Prefix: view.Exact(x.Entry)})
-		}
-		g := &d.Groups[len(d.Groups)-1]
-		g.Prefix = common(g.Prefix, view.Exact(x.Entry))
-		if len(g.At) < shownOfGroup {
-			g.At = append(g.At, x)
-		} else {
-			g.More++
-		}
-	}
-	here := "/volumes/" + volume.ID + "/deleted"
-	if list.Next != "" {
-		d.Next = with(here, "cursor", list.Next)
-		if len(d.Groups) > 0 { // it may go on there, and its common beginning is not known
-			last := &d.Groups[len(d.Groups)-1]
-			last.Perhaps, last.Prefix = true, ""
-		}
-	}
-	if cursor != "" {
-		d.First = here
-		if len(d.Groups) > 0 {
-			d.Groups[0].Prefix = ""
-		}
-	}
-	return v.Show(view.Frame{Title: "Bring back what was deleted", Here: "/", Wide: true}, func(f view.Frame) templ.Component { return view.DeletedPage(f, d) })
-}
-
-// common is the longest beginning of two paths that ends a name, or both where
-// they are the same.
-func common(a, b string) string {
-	if a == b {
-		return a
-	}
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
-	return a[:strings.LastIndexByte(a[:n], '/')+1]
 }
