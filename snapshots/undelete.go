@@ -45,6 +45,9 @@ func (e *Engine) Undelete(ctx context.Context, r UndeleteRequest) (sum UndeleteS
 	if err != nil {
 		return sum, err
 	}
+	if last.IsZero() {
+		last = r.Until
+	}
 	s, err := e.session(ctx, r.Tenant)
 	if err != nil {
 		return sum, err
@@ -104,11 +107,6 @@ func (e *Engine) undeletable(ctx context.Context, r UndeleteRequest, cur Removed
 		if err != nil {
 			return err
 		}
-		undo, err := e.undoOf(ctx, tx, vol)
-		if err != nil {
-			return err
-		}
-		cutoff := e.c.Now().Add(-undo)
 		if cur.Seq == 0 {
 			if cur.Seq, _, err = e.c.Store.SeqAt(ctx, tx, vol.ID, sqldb.Micros(r.Until)); err != nil {
 				return err
@@ -127,14 +125,19 @@ func (e *Engine) undeletable(ctx context.Context, r UndeleteRequest, cur Removed
 					return err
 				}
 				died, at = row.Died, sqldb.FromMicros(us)
+				if err := e.inWindow(ctx, tx, vol, died-1); errors.Is(err, ErrReclaimed) {
+					return nil
+				} else if err != nil {
+					return err
+				}
 			}
-			if at.Before(cutoff) || !r.From.IsZero() && at.Before(r.From) {
+			if !r.From.IsZero() && at.Before(r.From) {
 				return nil
 			}
 			if back[i] {
 				continue
 			}
-			if r.From.IsZero() && !last.IsZero() && last.Sub(at) > ActGap {
+			if r.From.IsZero() && last.Sub(at) > ActGap {
 				return nil
 			}
 			last = at
