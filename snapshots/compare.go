@@ -147,11 +147,10 @@ func (e *Engine) Removed(ctx context.Context, tenant string, v VolumeID, cur Rem
 		if err != nil {
 			return err
 		}
-		undo, err := e.undoOf(ctx, tx, vol)
+		cutoff, err := e.undoBegins(ctx, tx, vol)
 		if err != nil {
 			return err
 		}
-		cutoff := e.c.Now().Add(-undo)
 		if cur.Seq == 0 {
 			cur.Seq = Live - 1
 		}

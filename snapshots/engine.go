@@ -32,7 +32,10 @@ type Config struct {
 	Recipients []string
 	// Undo is the undo window of the charter in force. Default DefaultUndo.
 	Undo func() time.Duration
-	Now  func() time.Time
+	// Still answers what stops reclaiming of a tenant, as the sweep's guard sees it in the same database. Default: nothing
+	// does, so that no more is claimed than is surely kept.
+	Still func(ctx context.Context, tx *sqldb.Tx, tenant string) (Stillness, error)
+	Now   func() time.Time
 	// Workers bounds the goroutines that compress and encrypt at the same time, for one upload and for all. Default: one
 	// a processor.
 	Workers int
@@ -67,6 +70,9 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	}
 	if c.Undo == nil {
 		c.Undo = func() time.Duration { return DefaultUndo }
+	}
+	if c.Still == nil {
+		c.Still = func(context.Context, *sqldb.Tx, string) (Stillness, error) { return Stillness{}, nil }
 	}
 	if c.Workers <= 0 {
 		c.Workers = runtime.GOMAXPROCS(0)

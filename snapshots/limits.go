@@ -32,6 +32,8 @@ const (
 	DefaultUndo = 14 * 24 * time.Hour
 	// MaxUndo is the longest undo window that a volume has of its own.
 	MaxUndo = 10 * 366 * 24 * time.Hour
+	// stillSlack is how long the site may take to record a stop: a sweep that runs meanwhile does not see it yet.
+	stillSlack = 5 * time.Second
 
 	// GroupRows and GroupBytes bound one commit group: rows of one transaction, stored bytes under one fsync.
 	GroupRows  = 4096

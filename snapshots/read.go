@@ -57,11 +57,10 @@ func (e *Engine) resolve(ctx context.Context, tx *sqldb.Tx, tenant string, id Vo
 
 // inWindow refuses a state that ended before the undo window began and that no snapshot keeps: parts of it may be gone.
 func (e *Engine) inWindow(ctx context.Context, tx *sqldb.Tx, v Volume, seq int64) error {
-	undo, err := e.undoOf(ctx, tx, v)
+	cutoff, err := e.undoBegins(ctx, tx, v)
 	if err != nil {
 		return err
 	}
-	cutoff := e.c.Now().Add(-undo)
 	if seq == v.Head {
 		if !v.DeletedAt.IsZero() && v.DeletedAt.Before(cutoff) {
 			return ErrReclaimed

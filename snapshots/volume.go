@@ -99,8 +99,8 @@ func (e *Engine) UndeleteVolume(ctx context.Context, tenant string, v VolumeID, 
 		if v.DeletedAt.IsZero() {
 			return ErrExists
 		}
-		undo, err := e.undoOf(ctx, tx, v)
-		if err == nil && v.DeletedAt.Before(e.c.Now().Add(-undo)) {
+		cutoff, err := e.undoBegins(ctx, tx, v)
+		if err == nil && v.DeletedAt.Before(cutoff) {
 			err = ErrReclaimed
 		}
 		return err

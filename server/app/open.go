@@ -221,7 +221,7 @@ func (s *service) wire(ctx context.Context, d control.Deps, siteDB *sqldb.DB, c 
 		DB: siteDB, Store: snapshotssql.New(), Blobs: blobs, Site: s.cfg.Site,
 		Owner:    owner,
 		Identity: s.keys.Primary, Recipients: []string{d.Recipient},
-		Undo: s.undo, Now: c.Now, Log: s.log, Workers: s.workers,
+		Undo: s.undo, Still: site.Still, Now: c.Now, Log: s.log, Workers: s.workers,
 	})
 	if err != nil {
 		return fmt.Errorf("site %s: %w", s.cfg.Site, err)

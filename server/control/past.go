@@ -134,7 +134,7 @@ func (c *Control) Glances(ctx context.Context, who Caller, after string) (out []
 			return nil, "", newError(wire.TypeInvalid, err, "after is a volume's id.")
 		}
 	}
-	undo, err := c.undoFrom(ctx, who.tenantID())
+	undo, still, err := c.undoOf(ctx, who.tenantID())
 	if err != nil {
 		return nil, "", err
 	}
@@ -155,7 +155,7 @@ func (c *Control) Glances(ctx context.Context, who Caller, after string) (out []
 		if err != nil {
 			return nil, "", wrap(err)
 		}
-		g.Volume = showVolume(v, earlier(undo, c.now().Add(-own[v.ID])))
+		g.Volume = c.showVolume(v, max(undo, own[v.ID]), still.Of(v.ID))
 		out = append(out, g)
 	}
 	return out, next, nil

@@ -32,7 +32,7 @@ func (c *Control) Volumes(ctx context.Context, who Caller) ([]wire.Volume, error
 			return nil, err
 		}
 	}
-	undo, err := c.undoFrom(ctx, who.tenantID())
+	undo, still, err := c.undoOf(ctx, who.tenantID())
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (c *Control) Volumes(ctx context.Context, who Caller) ([]wire.Volume, error
 	own, err := c.Data.OwnUndos(ctx, who.tenantID())
 	out := make([]wire.Volume, len(found))
 	for i, v := range found {
-		out[i] = showVolume(v, earlier(undo, c.now().Add(-own[v.ID])))
+		out[i] = c.showVolume(v, max(undo, own[v.ID]), still.Of(v.ID))
 	}
 	return out, wrap(err)
 }
@@ -193,27 +193,26 @@ func (c *Control) removed(ctx context.Context, v snapshots.Volume, files int64) 
 
 func (c *Control) shown(ctx context.Context, v snapshots.Volume) (wire.Volume, error) {
 	undo, _, err := c.Data.VolumeUndo(ctx, v.Tenant, v.ID)
-	return showVolume(v, c.now().Add(-undo)), wrap(err)
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
+	if err != nil {
+		return wire.Volume{}, wrap(err)
 	}
-	return a
+	still, err := c.Data.Stillness(ctx, v.Tenant)
+	return c.showVolume(v, undo, still.Of(v.ID)), wrap(err)
 }
 
-// undoFrom is when the tenant's undo window begins. A tenant without keys has no
-// volumes, and so no window.
-func (c *Control) undoFrom(ctx context.Context, tenant string) (time.Time, error) {
+// undoOf is the tenant's undo window, and what keeps its beginning where it is. A
+// tenant without keys has no volumes, and so no window.
+func (c *Control) undoOf(ctx context.Context, tenant string) (time.Duration, snapshots.Stillness, error) {
 	undo, err := c.Data.UndoWindow(ctx, tenant)
-	if errors.Is(err, snapshots.ErrNotFound) {
-		err = nil
+	if err != nil && !errors.Is(err, snapshots.ErrNotFound) {
+		return 0, snapshots.Stillness{}, wrap(err)
 	}
-	return c.now().Add(-undo), wrap(err)
+	still, err := c.Data.Stillness(ctx, tenant)
+	return undo, still, wrap(err)
 }
 
-func showVolume(v snapshots.Volume, undo time.Time) wire.Volume {
+func (c *Control) showVolume(v snapshots.Volume, window time.Duration, still snapshots.Still) wire.Volume {
+	undo := still.Begins(c.now(), window)
 	if undo.Before(v.CreatedAt) {
 		undo = v.CreatedAt
 	}
@@ -223,6 +222,9 @@ func showVolume(v snapshots.Volume, undo time.Time) wire.Volume {
 	}
 	if out.Deleted {
 		out.DeletedAt = &v.DeletedAt
+	}
+	if !still.Since.IsZero() {
+		out.UndoHeldSince, out.UndoHeldBy = &still.Since, still.By
 	}
 	return out
 }

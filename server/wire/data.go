@@ -27,6 +27,9 @@ type Volume struct {
 	Files       int64      `json:"files"`
 	Bytes       int64      `json:"bytes"`
 	UndoFrom    time.Time  `json:"undo_from" doc:"every moment since then can be restored"`
+	// UndoHeldSince is set while the window's beginning does not move on.
+	UndoHeldSince *time.Time `json:"undo_held_since,omitempty" doc:"since then a freeze or hold keeps the undo window from ending: nothing is reclaimed"`
+	UndoHeldBy    string     `json:"undo_held_by,omitempty" doc:"freeze or hold"`
 }
 
 // Entry is one path of a volume or snapshot. Path is UTF-8 where the stored

@@ -5,6 +5,7 @@ import (
 
 	"holdfast/internal/sqldb"
 	"holdfast/quorum/warrant"
+	"holdfast/snapshots"
 )
 
 // suspendedPeople are all who are suspended: by one suspend, both (T55).
@@ -79,4 +80,33 @@ func stopsOver(ctx context.Context, tx *sqldb.Tx, tenant string) (s stopped, err
 		}
 	}
 	return s, err
+}
+
+// Still answers what stops reclaiming of a tenant, and since when: exactly the freezes and holds for which MaySweep gives no
+// leave, or not for a volume. The moment is that at which this site learned of the stop, for until then it went on.
+func Still(ctx context.Context, tx *sqldb.Tx, tenant string) (out snapshots.Stillness, err error) {
+	rows, err := tx.Query(ctx, `SELECT kind, volume, seen_at FROM gate_stops WHERE kind IN ('freeze', 'hold') AND ended_by = ''
+		AND (tenant = $1 OR kind = 'freeze' AND tenant = $2) ORDER BY seen_at DESC`, tenant, warrant.Everywhere)
+	if err != nil {
+		return out, err
+	}
+	defer rows.Close()
+	for rows.Next() { // the earliest comes last, and stays
+		var s snapshots.Still
+		var volume string
+		var seen int64
+		if err := rows.Scan(&s.By, &volume, &seen); err != nil {
+			return out, err
+		}
+		s.Since = sqldb.FromMicros(seen)
+		if s.By == "freeze" || volume == "" {
+			out.All = s
+			continue
+		}
+		if out.Volumes == nil {
+			out.Volumes = map[string]snapshots.Still{}
+		}
+		out.Volumes[volume] = s
+	}
+	return out, rows.Err()
 }

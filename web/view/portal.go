@@ -179,3 +179,11 @@ type May struct {
 }
 
 var kindWords = map[string]string{"file": "file", "dir": "folder", "prefix": "folder", "symlink": "link", "hardlink": "file", "fifo": "pipe", "char": "device", "block": "device"}
+
+// undoHeld says why the undo window of a volume is longer than usual just now, or nothing.
+func undoHeld(v wire.Volume) string {
+	if v.UndoHeldSince == nil {
+		return ""
+	}
+	return ", held by the " + v.UndoHeldBy + " since " + Time(*v.UndoHeldSince)
+}

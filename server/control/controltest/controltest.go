@@ -142,7 +142,7 @@ func New(t testing.TB, options ...Option) *Env {
 	must(t, err)
 	e.config = snapshots.Config{DB: e.SiteDB, Store: snapshotssql.New(), Blobs: e.Blobs, Site: Site, Owner: "test",
 		Identity: e.Identity, Recipients: []string{e.Identity.Recipient().String()}, Now: e.Clock.Now}
-	e.config.Undo = e.undo
+	e.config.Undo, e.config.Still = e.undo, site.Still
 	e.Pins = t.TempDir()
 	e.gate = o.gate
 	e.accounts(t)
