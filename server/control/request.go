@@ -3,6 +3,8 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"holdfast/authz"
 	"holdfast/internal/sqldb"
@@ -243,8 +245,11 @@ func (c *Control) describe(ctx context.Context, tx *sqldb.Tx, r quorumsql.Reques
 	case quorum.Tombstoned:
 		out.Timer = &wire.Timer{Of: "grace", Seconds: st.Timer.Need.Seconds(), Accrued: st.Timer.Accrued.Seconds()}
 	}
+	if out.Ending, err = c.ending(ctx, tx, st); err != nil {
+		return out, err
+	}
 	if !st.Phase.Ended() {
-		out.Blocked = blocked(st)
+		out.Blocked = c.blocked(ctx, tx, st)
 		missing, err := c.unsigned(ctx, tx, r)
 		if err != nil {
 			return out, err
@@ -280,10 +285,10 @@ func (c *Control) describeVote(ctx context.Context, tx *sqldb.Tx, st quorum.Stat
 }
 
 // blocked says in words why nothing happens to a request now.
-func blocked(st quorum.State) []string {
+func (c *Control) blocked(ctx context.Context, tx *sqldb.Tx, st quorum.State) []string {
 	var out []string
 	if st.Phase == quorum.Open {
-		out = append(out, "votes are missing")
+		out = append(out, c.missingVotes(ctx, tx, st))
 	}
 	if err := st.Stopped(); err != nil {
 		out = append(out, AsError(err).Detail)
@@ -292,6 +297,29 @@ func blocked(st quorum.State) []string {
 		out = append(out, "votes that were cast do not count any more; others are needed")
 	}
 	return out
+}
+
+// missingVotes says how many approvals are still missing, and whose count.
+func (c *Control) missingVotes(ctx context.Context, tx *sqldb.Tx, st quorum.State) string {
+	need, got := st.Requirement.Approvals, st.Tally().Approvals
+	words := fmt.Sprintf("%d of %d approvals are still missing", need-got, need)
+	if got >= need {
+		words = "the approvals are there, but not yet from enough teams or by such keys as the charter demands"
+	}
+	voted := map[string]bool{}
+	for _, v := range st.Votes {
+		voted[v.Person] = true
+	}
+	var may []string
+	for _, a := range st.Roster {
+		if !voted[a.Person] && st.Refusal(a.Person, quorum.Approve, c.now()) == nil {
+			may = append(may, c.nameOf(ctx, tx, a.Person))
+		}
+	}
+	if len(may) == 0 {
+		return words + "; nobody else may vote now"
+	}
+	return words + "; may vote: " + strings.Join(may, ", ")
 }
 
 // surcharges says in words why a request needs more approvals than others.

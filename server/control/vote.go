@@ -239,7 +239,7 @@ func (c *Control) logVote(ctx context.Context, tx *sqldb.Tx, before, after quoru
 		if err != nil {
 			return err
 		}
-		if err := c.tellConcerned(ctx, tx, ch, tenant, "request-denied", fmt.Sprintf("%s was denied", after.ID()), e.At); err != nil {
+		if err := c.tellConcerned(ctx, tx, ch, tenant, "request-denied", fmt.Sprintf("%s was denied: %s", after.ID(), reason), e.At); err != nil {
 			return err
 		}
 	}

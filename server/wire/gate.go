@@ -42,7 +42,15 @@ type Request struct {
 	Timer        *Timer           `json:"timer,omitempty"`
 	Blocked      []string         `json:"blocked,omitempty" doc:"why nothing happens now, in words"`
 	Changes      []CharterChange  `json:"changes,omitempty" doc:"change-charter: in what the next charter differs from the one that the statement names"`
+	Ending       *Ending          `json:"ending,omitempty" doc:"denied or cancelled: by whom, when and why"`
 	Confirm      *StepUpChallenge `json:"confirm,omitempty" doc:"drafts: what to prove presence for"`
+}
+
+// Ending is how one person ended a request.
+type Ending struct {
+	By     Actor     `json:"by"`
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"`
 }
 
 // Actor is who did something.

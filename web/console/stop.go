@@ -54,6 +54,9 @@ func staffStops(v *page.Visit) (s view.StaffStops, err error) {
 	if s.Freezes, err = v.Control.Freezes(v.Context(), v.Who); err != nil {
 		return s, err
 	}
+	if s.Open, err = v.Control.AskedEnds(v.Context(), v.Who); err != nil {
+		return s, err
+	}
 	s.Holds, err = v.Control.Holds(v.Context(), v.Who)
 	return s, err
 }

@@ -34,6 +34,11 @@ func overview(v *page.Visit) error {
 	}
 	now := v.Control.Clock.Now()
 	o.Wrong = wrongs(o.Under, freezes, notices)
+	denied, _, err := v.Control.RequestPage(v.Context(), v.Who, "denied", 0, deniedShown)
+	if err != nil {
+		return err
+	}
+	o.Wrong = append(o.Wrong, denials(denied, v.Who.ID(), now)...)
 	for _, g := range all {
 		if g.Volume.Deleted {
 			if g.Latest != nil || g.Volume.UndoFrom.Before(*g.Volume.DeletedAt) {
@@ -68,7 +73,13 @@ func wrongs(under []wire.Request, freezes []wire.Freeze, notices []wire.Notice) 
 		}
 		w := view.Wrong{What: "Somebody has asked for the deletion of a snapshot.", Do: "If that is not what you want, stop it.", Path: "/requests/" + r.ID, Link: "Look at the request"}
 		if r.State == "tombstoned" {
-			w.What, w.Do = "A snapshot is hidden and will be erased.", "Until then one person can bring it back."
+			w.What, w.Do, w.Path, w.Link = "A snapshot is hidden and will be erased.", "Until then one person can bring it back.", w.Path+"#undo", "Bring it back"
+			if t := r.Timer; t != nil {
+				w.What = "A snapshot is hidden and will be erased in " + view.Span(t.Seconds-t.Accrued) + "."
+				if t.Stopped != "" {
+					w.What = "A snapshot is hidden; the time until it is erased stands still with " + view.Span(t.Seconds-t.Accrued) + " left."
+				}
+			}
 		}
 		out = append(out, w)
 	}

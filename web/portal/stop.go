@@ -95,6 +95,9 @@ func showFreeze(v *page.Visit) error {
 		return err
 	}
 	s := view.Stopping{Freezes: list, Reason: v.Field("reason"), May: may(v)}
+	if s.Open, err = v.Control.AskedEnds(v.Context(), v.Who); err != nil {
+		return err
+	}
 	return v.Show(view.Frame{Title: "Freeze", Here: "/freeze"}, func(f view.Frame) templ.Component { return view.FreezePage(f, s) })
 }
 
@@ -102,6 +105,9 @@ func showHolds(v *page.Visit) error {
 	s := view.Stopping{Reason: v.Field("reason"), May: may(v)}
 	var err error
 	if s.Holds, err = v.Control.Holds(v.Context(), v.Who); err != nil {
+		return err
+	}
+	if s.Open, err = v.Control.AskedEnds(v.Context(), v.Who); err != nil {
 		return err
 	}
 	if s.Volumes, err = v.Control.Volumes(v.Context(), v.Who); err != nil {

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -112,3 +113,8 @@ var States = map[string]string{
 func Stoppable(state string) bool {
 	return state == "draft" || state == "open" || state == "cooling" || state == "executing"
 }
+
+var requestID = regexp.MustCompile(`\breq_[0-9a-z]+\b`)
+
+// requestIn finds the id of a request in the words of a notice.
+func requestIn(text string) string { return requestID.FindString(text) }
