@@ -46,7 +46,7 @@ var _ = register(
 	translation{quorum.ErrRequirement, wire.TypeCharterRefused, "The charter's quorum could not be reached for this request."},
 	translation{quorum.ErrConflict, wire.TypeConflict, "There is another one under this id already."},
 	translation{statement.ErrInvalid, wire.TypeInvalid, "A statement of this cannot be made."},
-	translation{warrant.ErrUnknownKey, wire.TypeNotEligible, "The charter does not name this key for you. Votes are cast with the passkeys that it names."},
+	translation{warrant.ErrUnknownKey, wire.TypeNotEligible, "The charter does not name this key for you. Votes are cast with the passkeys that it names; a new one votes only after a change of the charter has named it."},
 	translation{warrant.ErrTOTP, wire.TypeNotEligible, "A one-time code does not count here. Use a passkey that the charter names."},
 	translation{warrant.ErrNotAdmitted, wire.TypeNotEligible, "Only approvers of the charter in force can do this."},
 	translation{warrant.ErrAssertion, wire.TypeBadCredentials, "The passkey's answer is for something else, or came from another page."},
