@@ -196,6 +196,7 @@ type Bucket struct {
 	Site   string
 	// Count is how many snapshots, Whole how many copies are held, Proven how many of them were ever restored and compared.
 	Count, Whole, Proven int64
+	Erased               int64 // of Count: copies that are erased
 	Newest               SnapshotID
 }
 

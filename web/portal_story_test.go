@@ -108,6 +108,14 @@ func (a *actor) attribute(t *testing.T, selector, name string) string {
 	return get(t, a, chromedp.Evaluate[string](fmt.Sprintf(`document.querySelector(%q).getAttribute(%q)`, selector, name)))
 }
 
+// wordOf confirms the asking for one snapshot: its name where that is plain.
+func wordOf(s wire.Snapshot) string {
+	if s.Name != "" && !strings.ContainsAny(s.Name, " <>") {
+		return "delete " + s.Name
+	}
+	return "delete " + s.ID[len(s.ID)-6:]
+}
+
 // ask asks for a snapshot's deletion, up to the step-up.
 func (a *actor) ask(t *testing.T, s wire.Snapshot, reason string) {
 	t.Helper()
@@ -115,7 +123,7 @@ func (a *actor) ask(t *testing.T, s wire.Snapshot, reason string) {
 	a.press(t, "Ask for its deletion…")
 	a.see(t, "This is not like deleting files")
 	a.fill(t, "#reason", reason)
-	a.fill(t, "#typed", "delete "+s.ID[len(s.ID)-6:])
+	a.fill(t, "#typed", wordOf(s))
 	a.press(t, "Ask for its deletion…")
 }
 
@@ -333,7 +341,7 @@ func TestStoryViewerCannotWhatOwnersCan(t *testing.T) {
 		"/volumes/" + v.ID + "/snapshot":      "name=x",
 		"/volumes/" + v.ID + "/restore":       "snapshot=" + s.ID,
 		"/volumes/new":                        "name=x&kind=files",
-		"/snapshots/" + s.ID + "/delete":      "reason=x&typed=delete+" + s.ID[len(s.ID)-6:],
+		"/snapshots/" + s.ID + "/delete":      "reason=x&typed=" + url.QueryEscape(wordOf(s)),
 		"/people":                             "name=x&email=x@acme.example&role=owner",
 		"/tokens":                             "name=x&scope=volume:read&where=all&ends=2027-01-01T00:00:00Z",
 		"/freeze":                             "reason=x&lockdown=yes",
@@ -379,7 +387,7 @@ func TestT03_StolenSessionOfAMemberDoesNothingThatLasts(t *testing.T) {
 	o.open(t, "/")
 	before := requests()
 	for path, form := range map[string]string{
-		"/snapshots/" + s.ID + "/delete": "reason=ransom&typed=delete+" + s.ID[len(s.ID)-6:],
+		"/snapshots/" + s.ID + "/delete": "reason=ransom&typed=" + url.QueryEscape(wordOf(s)),
 		"/people":                        "name=Thief&email=thief@evil.example&role=owner",
 		"/tokens":                        "name=thief&scope=volume:write&where=all&ends=" + time.Now().Add(time.Hour).UTC().Format("2006-01-02T15:04:05Z"),
 		"/freeze":                        "reason=x&lockdown=yes",

@@ -279,7 +279,7 @@ func (c *Control) signals(ctx context.Context, tx *sqldb.Tx, r quorumsql.Request
 	out := []string{}
 	at := r.State.OpenedAt
 	if n := len(slices.DeleteFunc(slices.Clone(s.Volumes), func(v statement.Volume) bool { return v.NewestLeft != "" })); n > 0 {
-		out = append(out, fmt.Sprintf("Nothing would be left to restore of %d of the volumes named.", n))
+		out = append(out, fmt.Sprintf("No restore point older than the undo window would be left of %d of the volumes named.", n))
 	}
 	if b.Asked.Factor == authz.MechanismTOTP.String() {
 		out = append(out, "It was confirmed by a one-time code. Only this service attests that; a passkey would prove it.")

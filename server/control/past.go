@@ -114,7 +114,7 @@ func (c *Control) Timeline(ctx context.Context, who Caller, ref string, from tim
 			out.Lanes = append(out.Lanes, wire.Lane{Site: b.Site})
 		}
 		lane := &out.Lanes[len(out.Lanes)-1]
-		lane.Marks = append(lane.Marks, wire.Mark{Span: int(b.Number), Count: b.Count, Whole: b.Whole, Proven: b.Proven, Newest: b.Newest.String()})
+		lane.Marks = append(lane.Marks, wire.Mark{Span: int(b.Number), Count: b.Count, Whole: b.Whole, Proven: b.Proven, Erased: b.Erased, Newest: b.Newest.String()})
 	}
 	return out, wrap(err)
 }
@@ -193,12 +193,13 @@ func (c *Control) glance(ctx context.Context, v snapshots.Volume) (g wire.Glance
 	if err != nil {
 		return g, err
 	}
-	for i, s := range newest {
+	for _, s := range newest {
 		shown, err := c.present(ctx, s, logged[s.ID.String()], read)
 		if err != nil {
 			return g, err
 		}
-		if i == 0 {
+		// One that is erased protects nothing.
+		if g.Latest == nil && !shown.Erased() {
 			g.Latest = &shown
 		}
 		for _, k := range shown.Copies {

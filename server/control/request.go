@@ -20,6 +20,7 @@ func (c *Control) Request(ctx context.Context, who Caller, request string) (out 
 	var d draft
 	isDraft := false
 	var named []string
+	var s statement.Statement
 	err = c.read(ctx, func(tx *sqldb.Tx) error {
 		r, err := c.visible(ctx, tx, who, request)
 		if errors.Is(err, quorum.ErrNotFound) {
@@ -30,8 +31,7 @@ func (c *Control) Request(ctx context.Context, who Caller, request string) (out 
 		if err != nil {
 			return err
 		}
-		s, err := parseStatement(r)
-		if err != nil {
+		if s, err = parseStatement(r); err != nil {
 			return err
 		}
 		named = nil
@@ -43,6 +43,7 @@ func (c *Control) Request(ctx context.Context, who Caller, request string) (out 
 	})
 	if err == nil && !isDraft {
 		c.ask(ctx, &out, named)
+		c.beside(ctx, s, out.Impact)
 	}
 	if err != nil || !isDraft {
 		return out, err
@@ -53,7 +54,12 @@ func (c *Control) Request(ctx context.Context, who Caller, request string) (out 
 	if out, err = c.describeDraft(who, request, d); err == nil && d.Ask.Charter != "" {
 		out.Changes, err = c.CompareCharter(ctx, who, d.Ask.Charter)
 	}
-	return out, err
+	if err == nil && d.Text != nil {
+		if s, err = statement.Parse(d.Text); err == nil {
+			c.beside(ctx, s, out.Impact)
+		}
+	}
+	return out, wrap(err)
 }
 
 // ask adds what the site says of a request that lives: how many bytes a deletion

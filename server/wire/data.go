@@ -66,6 +66,26 @@ type Snapshot struct {
 	Copies  []Copy    `json:"copies"`
 }
 
+// Erased says whether no copy of the snapshot is left anywhere, and there was one.
+func (s Snapshot) Erased() bool {
+	for _, k := range s.Copies {
+		if k.State != "erased" {
+			return false
+		}
+	}
+	return len(s.Copies) > 0
+}
+
+// ErasedAt is when its last copy was erased; it says so of one that is Erased.
+func (s Snapshot) ErasedAt() (at time.Time) {
+	for _, k := range s.Copies {
+		if k.Since.After(at) {
+			at = k.Since
+		}
+	}
+	return at
+}
+
 // Copy is one snapshot at one site.
 type Copy struct {
 	Site    string     `json:"site"`

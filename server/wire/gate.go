@@ -106,6 +106,13 @@ type VolumeImpact struct {
 	Copies     int        `json:"copies"`
 	NewestLeft *time.Time `json:"newest_left,omitempty" doc:"newest restore point that remains; absent: none"`
 	LastCopies []string   `json:"last_copies,omitempty" doc:"snapshots whose last proven copy this is"`
+	// What follows stands in no statement: the service says it, of one request at a time.
+	Snapshot     string     `json:"snapshot,omitempty" doc:"the one that goes, where it is one"`
+	SnapshotName string     `json:"snapshot_name,omitempty"`
+	TakenAt      *time.Time `json:"taken_at,omitempty" doc:"when that one was taken"`
+	Younger      int        `json:"younger,omitempty" doc:"where no restore point is left that counts: newest proven snapshots that stay, younger than the undo window when this was asked"`
+	YoungerAt    *time.Time `json:"younger_at,omitempty" doc:"when the newest of those was taken"`
+	UndoSeconds  float64    `json:"undo_seconds,omitempty" doc:"the volume's undo window, where no restore point is left"`
 }
 
 // CastVote decides: with a TOTP code where the charter allows, or with the

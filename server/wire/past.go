@@ -69,7 +69,16 @@ type Lane struct {
 type Mark struct {
 	Span                 int
 	Count, Whole, Proven int64
+	Erased               int64 // of Count: nothing of these is left here
 	Newest               string
+}
+
+// Foreseen is what a request for a deletion would come to, before there is one, and what
+// the charter in force would demand for it; durations in seconds.
+type Foreseen struct {
+	Impact           Impact
+	Approvals, Teams int
+	Cooling, Grace   float64
 }
 
 // CheckedEntry is a log entry with the check of its commitment and of the proof

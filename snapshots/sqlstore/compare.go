@@ -39,13 +39,14 @@ func (*Store) Dead(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID, seq 
 
 // Buckets implements snapshots.CompareStore.
 func (*Store) Buckets(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID, from, width int64, n int) ([]snapshots.Bucket, error) {
-	rows, err := tx.Query(ctx, `SELECT b.bucket, b.site, COUNT(*), CAST(SUM(b.whole) AS BIGINT), CAST(SUM(b.proven) AS BIGINT), MAX(b.id) FROM (
+	rows, err := tx.Query(ctx, `SELECT b.bucket, b.site, COUNT(*), CAST(SUM(b.whole) AS BIGINT), CAST(SUM(b.proven) AS BIGINT), CAST(SUM(b.erased) AS BIGINT), MAX(b.id) FROM (
 		SELECT (s.taken_at - $2) / $3 AS bucket, s.id AS id, COALESCE(c.site, '') AS site, CASE WHEN c.state = 'held' THEN 1 ELSE 0 END AS whole,
+			CASE WHEN c.state = 'erased' THEN 1 ELSE 0 END AS erased,
 			CASE WHEN c.state = 'held' AND EXISTS (SELECT 1 FROM proofs p WHERE p.snapshot = c.snapshot AND p.site = c.site AND p.ok) THEN 1 ELSE 0 END AS proven
 		FROM snapshots s LEFT JOIN copies c ON c.snapshot = s.id WHERE s.volume = $1 AND s.taken_at >= $2 AND s.taken_at < $4) b
 		GROUP BY b.bucket, b.site ORDER BY b.site, b.bucket`, v, from, width, from+width*int64(n))
 	return collect(rows, err, func(r *sql.Rows) (b snapshots.Bucket, err error) {
-		err = r.Scan(&b.Number, &b.Site, &b.Count, &b.Whole, &b.Proven, &b.Newest)
+		err = r.Scan(&b.Number, &b.Site, &b.Count, &b.Whole, &b.Proven, &b.Erased, &b.Newest)
 		return b, err
 	})
 }
@@ -53,6 +54,7 @@ func (*Store) Buckets(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID, f
 // Sizes implements snapshots.CompareStore.
 func (*Store) Sizes(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID, limit int) ([]snapshots.Size, error) {
 	rows, err := tx.Query(ctx, `SELECT s.taken_at, l.bytes FROM snapshots s JOIN seals l ON l.snapshot = s.id WHERE s.volume = $1
+		AND (NOT EXISTS (SELECT 1 FROM copies c WHERE c.snapshot = s.id) OR EXISTS (SELECT 1 FROM copies c WHERE c.snapshot = s.id AND c.state <> 'erased'))
 		ORDER BY s.taken_at DESC, s.id DESC LIMIT $2`, v, limit)
 	return collect(rows, err, func(r *sql.Rows) (x snapshots.Size, err error) {
 		var at int64

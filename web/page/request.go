@@ -133,7 +133,7 @@ func showRequest(v *Visit) error {
 		p.Next = &next
 		p.Can.Sign = slices.ContainsFunc(next.Missing, func(a wire.Actor) bool { return a.ID == p.Me })
 	}
-	return v.Show(view.Frame{Title: view.Words(r.Action), Here: "/requests", Wide: p.Brief != nil}, func(f view.Frame) templ.Component {
+	return v.Show(view.Frame{Title: view.RequestTitle(r), Here: "/requests", Wide: p.Brief != nil}, func(f view.Frame) templ.Component {
 		return view.Request(f, p)
 	})
 }
@@ -227,7 +227,7 @@ func showDecision(v *Visit, decision string) error {
 	if err != nil {
 		return err
 	}
-	return v.Show(view.Frame{Title: view.Words(decision) + ": " + strings.ToLower(view.Words(r.Action)), Here: "/requests", Wide: true}, func(f view.Frame) templ.Component {
+	return v.Show(view.Frame{Title: view.Words(decision) + ": " + strings.ToLower(view.RequestTitle(r)), Here: "/requests", Wide: true}, func(f view.Frame) templ.Component {
 		return view.Decide(f, r, b, decision, session.Methods, v.Field("reason"))
 	})
 }

@@ -62,8 +62,26 @@ func (v *Visit) askStepUp(challenge wire.StepUpChallenge) error {
 	}
 	danger := v.destroys || destroys(challenge.Text)
 	return v.Show(view.Frame{Title: "Confirm with your second factor", Danger: danger}, func(f view.Frame) templ.Component {
-		return view.StepUp(f, challenge, methods, v.c.Request().URL.EscapedPath(), kept)
+		return view.StepUp(f, challenge, v.about(challenge.Text), methods, v.c.Request().URL.EscapedPath(), kept)
 	})
+}
+
+// about is the request whose statement is to be confirmed, nil for anything else. Nothing
+// depends on it: what is signed is the text.
+func (v *Visit) about(text string) *wire.Request {
+	lines := strings.SplitN(text, "\n", 4)
+	if len(lines) < 4 || lines[0] != "holdfast statement v1" {
+		return nil
+	}
+	id, ok := strings.CutPrefix(lines[2], "request ")
+	if !ok {
+		return nil
+	}
+	r, err := v.Control.Request(v.Context(), v.Who, id)
+	if err != nil {
+		return nil
+	}
+	return &r
 }
 
 // destroying are the gated actions that end in something gone for good.

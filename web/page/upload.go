@@ -68,6 +68,6 @@ func (v *Visit) ConfirmAt(path string, err error) error {
 		return err
 	}
 	return v.Show(view.Frame{Title: "Confirm with your second factor", Danger: true}, func(f view.Frame) templ.Component {
-		return view.StepUp(f, *e.StepUp, s.Methods, path, nil)
+		return view.StepUp(f, *e.StepUp, v.about(e.StepUp.Text), s.Methods, path, nil)
 	})
 }

@@ -72,6 +72,9 @@ func pointOf(v *page.Visit, volume wire.Volume, snapshot, at string) (view.Point
 		if s.Volume != volume.ID {
 			return p, control.NewError(wire.TypeInvalid, nil, "That snapshot is of another volume.")
 		}
+		if s.Erased() {
+			return p, control.NewError(wire.TypeConflict, nil, "That snapshot was erased %s. Nothing of it is left to look at or to restore.", view.Time(s.ErasedAt()))
+		}
 		p.Snapshot = &s
 		return p, nil
 	}

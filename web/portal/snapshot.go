@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"regexp"
 	"time"
 
 	"github.com/a-h/templ"
@@ -25,7 +26,15 @@ func snapshotPages(s *page.Site) {
 }
 
 // word confirms the asking for one snapshot: it is different for each.
-func word(s wire.Snapshot) string { return "delete " + s.ID[max(0, len(s.ID)-6):] }
+// It is the name that somebody gave it, where that is plain and short, else the end of its id.
+func word(s wire.Snapshot) string {
+	if plainName.MatchString(s.Name) {
+		return "delete " + s.Name
+	}
+	return "delete " + s.ID[max(0, len(s.ID)-6):]
+}
+
+var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$`)
 
 func snapshotAndVolume(v *page.Visit) (wire.Snapshot, wire.Volume, error) {
 	snap, err := v.Control.Snapshot(v.Context(), v.Who, v.Param("snapshot"))
@@ -49,11 +58,11 @@ func showAsk(v *page.Visit) error {
 	if err != nil {
 		return err
 	}
-	impact, err := v.Control.PreviewRequest(v.Context(), v.Who, wire.AskRequest{Action: "delete-copies", Copies: []wire.CopyRef{{Snapshot: snap.ID}}, Reason: "preview"})
+	foreseen, err := v.Control.Foresee(v.Context(), v.Who, wire.AskRequest{Action: "delete-copies", Copies: []wire.CopyRef{{Snapshot: snap.ID}}, Reason: "preview"})
 	if err != nil {
 		return err
 	}
-	a := view.AskDeletion{Volume: volume, Snapshot: snap, Impact: *impact, Word: word(snap), Reason: v.Field("reason")}
+	a := view.AskDeletion{Volume: volume, Snapshot: snap, Impact: foreseen.Impact, Foreseen: foreseen, Word: word(snap), Reason: v.Field("reason")}
 	return v.Show(view.Frame{Title: "Ask for the deletion of a snapshot", Here: "/", Danger: true}, func(f view.Frame) templ.Component { return view.Ask(f, a) })
 }
 

@@ -13,7 +13,8 @@
   const ago = (at) => {
     const ms = Date.now() - at, s = Math.floor(Math.abs(ms) / 1000);
     if (s < 5) return "now";
-    const words = s < 60 ? `${s} s` : s < 3600 ? `${Math.floor(s / 60)} min` : s < 172800 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} days`;
+    const whole = ms < 0 ? Math.round : Math.floor;
+    const words = s < 60 ? `${s} s` : s < 3600 ? `${whole(s / 60)} min` : s < 172800 ? `${whole(s / 3600)} h` : `${whole(s / 86400)} days`;
     return ms < 0 ? `in ${words}` : `${words} ago`;
   };
   const span = (s) => {

@@ -397,7 +397,7 @@ func queueTable(label string, q Queue, list []wire.Request) templ.Component {
 						return templ_7745c5c3_Err
 					}
 					var templ_7745c5c3_Var17 string
-					templ_7745c5c3_Var17, templ_7745c5c3_Err = templ.JoinStringErrs(Words(r.Action))
+					templ_7745c5c3_Var17, templ_7745c5c3_Err = templ.JoinStringErrs(RequestTitle(r))
 					if templ_7745c5c3_Err != nil {
 						return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/view/console_queue.templ`, Line: 78, Col: 77}
 					}
@@ -528,7 +528,7 @@ func queueTable(label string, q Queue, list []wire.Request) templ.Component {
 							return templ_7745c5c3_Err
 						}
 						if noneLeft(r) {
-							templ_7745c5c3_Err = Tag(Danger, "nothing left to restore").Render(ctx, templ_7745c5c3_Buffer)
+							templ_7745c5c3_Err = Tag(Danger, "no restore point older than the undo window would be left").Render(ctx, templ_7745c5c3_Buffer)
 							if templ_7745c5c3_Err != nil {
 								return templ_7745c5c3_Err
 							}
@@ -722,7 +722,7 @@ func queueTable(label string, q Queue, list []wire.Request) templ.Component {
 						return templ_7745c5c3_Err
 					}
 					var templ_7745c5c3_Var32 string
-					templ_7745c5c3_Var32, templ_7745c5c3_Err = templ.JoinStringErrs("Open " + Words(r.Action) + " " + r.Fingerprint)
+					templ_7745c5c3_Var32, templ_7745c5c3_Err = templ.JoinStringErrs("Open " + RequestTitle(r) + " " + r.Fingerprint)
 					if templ_7745c5c3_Err != nil {
 						return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/view/console_queue.templ`, Line: 134, Col: 139}
 					}

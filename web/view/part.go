@@ -46,17 +46,24 @@ func Ago(t, now time.Time) string {
 	ahead := d < 0
 	s := int64(d.Abs() / time.Second)
 	words := ""
+	// What is to come is rounded, not cut: seven days are not six a second later.
+	half := func(unit int64) int64 {
+		if ahead {
+			return unit / 2
+		}
+		return 0
+	}
 	switch {
 	case s < 5:
 		return "now"
 	case s < 60:
 		words = fmt.Sprintf("%d s", s)
 	case s < 3600:
-		words = fmt.Sprintf("%d min", s/60)
+		words = fmt.Sprintf("%d min", (s+half(60))/60)
 	case s < 48*3600:
-		words = fmt.Sprintf("%d h", s/3600)
+		words = fmt.Sprintf("%d h", (s+half(3600))/3600)
 	default:
-		words = fmt.Sprintf("%d days", s/86400)
+		words = fmt.Sprintf("%d days", (s+half(86400))/86400)
 	}
 	if ahead {
 		return "in " + words

@@ -1103,7 +1103,7 @@ func copyTag(k wire.Copy) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		case k.State == "erased":
-			templ_7745c5c3_Err = Tag(Info, "erased").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Tag(Danger, "erased").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -83,24 +83,33 @@ func (t Timeline) begin(span int) time.Time {
 }
 
 func (t Timeline) markClass(m wire.Mark) string {
-	switch {
-	case m.Whole < m.Count:
+	switch stand := m.Count - m.Erased; {
+	case stand == 0:
+		return "mark moment"
+	case m.Whole < stand:
 		return "mark part"
-	case m.Proven < m.Count:
+	case m.Proven < stand:
 		return "mark held"
 	}
 	return "mark proven"
 }
 
 func (t Timeline) markWords(m wire.Mark) string {
-	out := Count(m.Count, "snapshot", "snapshots") + " from " + Time(t.begin(m.Span))
+	stand := m.Count - m.Erased
+	if stand == 0 {
+		return Count(m.Erased, "snapshot", "snapshots") + " from " + Time(t.begin(m.Span)) + ", erased"
+	}
+	out := Count(stand, "snapshot", "snapshots") + " from " + Time(t.begin(m.Span))
 	switch {
-	case m.Whole < m.Count:
+	case m.Whole < stand:
 		out += fmt.Sprintf(", %d whole here", m.Whole)
-	case m.Proven < m.Count:
+	case m.Proven < stand:
 		out += ", held"
 	default:
 		out += ", proven"
+	}
+	if m.Erased > 0 {
+		out += fmt.Sprintf("; %d more erased", m.Erased)
 	}
 	return out
 }
@@ -143,7 +152,7 @@ func (t Timeline) summary() string {
 	for _, l := range t.Data.Lanes {
 		n := int64(0)
 		for _, m := range l.Marks {
-			n += m.Count
+			n += m.Count - m.Erased
 		}
 		total = max(total, n)
 	}
