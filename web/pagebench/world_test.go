@@ -28,21 +28,20 @@ import (
 // world is an installation with the size that the pages have to stand.
 type world struct {
 	*controltest.Sealed
-	b        *testing.B
-	owner    *controltest.Human
-	volume   snapshots.Volume
-	first    wire.Snapshot // from before all the files
-	middle   string        // one of the many
-	last     wire.Snapshot
-	open     []wire.Request // under way
-	closed   wire.Request   // denied
-	draft    wire.Request
-	hold     wire.Hold
-	portal   http.Handler
-	console  http.Handler
-	dir      string // a folder in the middle
-	before   time.Time
-	logIndex int64
+	b       *testing.B
+	owner   *controltest.Human
+	volume  snapshots.Volume
+	first   wire.Snapshot // from before all the files
+	middle  string        // one of the many
+	last    wire.Snapshot
+	open    []wire.Request // under way
+	closed  wire.Request   // denied
+	draft   wire.Request
+	hold    wire.Hold
+	portal  http.Handler
+	console http.Handler
+	dir     string // a folder in the middle
+	before  time.Time
 }
 
 // The names of files: ten thousand a directory, five hundred in each below it.
