@@ -47,7 +47,7 @@ func TestStoryOfTheTour(t *testing.T) {
 	o.open(t, "/volumes/"+shop.ID+"/deleted")
 	o.see(t, "4 files deleted")
 	o.keep(t, "bring-back", 1280, "light")
-	o.press(t, "Bring it back")
+	o.press(t, "Bring all of it back")
 	o.see(t, "Restored, and compared by digest", "4 files")
 	o.open(t, "/volumes/"+shop.ID+"/restore?snapshot="+first.ID+"&how=exact&step=preview")
 	o.see(t, "is put back as it was", "is deleted; it stays in the undo window")

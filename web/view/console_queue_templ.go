@@ -528,7 +528,7 @@ func queueTable(label string, q Queue, list []wire.Request) templ.Component {
 							return templ_7745c5c3_Err
 						}
 						if noneLeft(r) {
-							templ_7745c5c3_Err = Tag(Danger, "no restore point older than the undo window would be left").Render(ctx, templ_7745c5c3_Buffer)
+							templ_7745c5c3_Err = Tag(Danger, "no restore point left").Render(ctx, templ_7745c5c3_Buffer)
 							if templ_7745c5c3_Err != nil {
 								return templ_7745c5c3_Err
 							}
