@@ -187,13 +187,16 @@ func (c *Client) request(ctx context.Context, method, path string, body io.Reade
 	return req, nil
 }
 
+// ErrNoAnswer says that a call got no answer: the service is not there, or the connection broke. It may have been done.
+var ErrNoAnswer = errors.New("no answer")
+
 // do sends req, keeps the cookies of the answer and turns a problem into an
 // *Error. Session cookies are Secure, which net/http's own jar would not send
 // to http://localhost.
 func (c *Client) do(req *http.Request) (*http.Response, error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("no answer from %s: %w", c.base, unwrapURL(err))
+		return nil, fmt.Errorf("%w from %s: %w", ErrNoAnswer, c.base, unwrapURL(err))
 	}
 	c.mu.Lock()
 	for _, cookie := range resp.Cookies() {

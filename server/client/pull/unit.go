@@ -2,6 +2,7 @@ package pull
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -311,8 +312,12 @@ func retryable(err error) bool {
 	if errors.As(err, &problem) {
 		return problem.Status == http.StatusServiceUnavailable || problem.Status == http.StatusTooManyRequests || problem.Status == http.StatusBadGateway || problem.Status == http.StatusGatewayTimeout || problem.Status == http.StatusInternalServerError
 	}
+	var stranger *tls.CertificateVerificationError
+	if errors.As(err, &stranger) {
+		return false
+	}
 	var network net.Error
-	return errors.Is(err, record.ErrTorn) || errors.Is(err, errInterrupted) || errors.As(err, &network) ||
+	return errors.Is(err, client.ErrNoAnswer) || errors.Is(err, record.ErrTorn) || errors.Is(err, errInterrupted) || errors.As(err, &network) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
