@@ -48,9 +48,10 @@
       const node = document.importNode(from, true);
       for (const d of all("details[open][id]", old)) { const n = node.querySelector("#" + CSS.escape(d.id)); if (n) n.open = true; }
       const focus = old.contains(document.activeElement) ? document.activeElement : null;
-      const path = focus && (focus.id ? "#" + CSS.escape(focus.id) : focus.getAttribute("href") ? `[href="${CSS.escape(focus.getAttribute("href"))}"]` : null);
+      const path = focus && (focus.id ? "#" + CSS.escape(focus.id) : focus.getAttribute("href") ? `[href="${CSS.escape(focus.getAttribute("href"))}"]` : focus.tagName);
+      const nth = path ? all(path, old).indexOf(focus) : -1;
       old.replaceWith(node);
-      if (path) node.querySelector(path)?.focus({ preventScroll: true });
+      if (path) all(path, node)[nth]?.focus({ preventScroll: true });
       if (changed) {
         say(node.dataset.said);
         node.dispatchEvent(new CustomEvent("holdfast:fresh", { bubbles: true }));
