@@ -40,6 +40,24 @@ func (e *Engine) Snapshots(ctx context.Context, tenant string, v VolumeID, befor
 	return out, err
 }
 
+// Standing lists the newest snapshots of a volume that protect it: up to limit that
+// are neither hidden nor erased. If a hidden one is newer than all of them, it comes
+// first, since it can still be brought back; one that is erased protects nothing and
+// is never among them.
+func (e *Engine) Standing(ctx context.Context, tenant string, v VolumeID, limit int) (out []Snapshot, err error) {
+	err = e.read(ctx, func(tx *sqldb.Tx) error {
+		if out, err = e.c.Store.Newest(ctx, tx, tenant, v, pageSize(limit), Tombstoned, Erased); err != nil {
+			return err
+		}
+		newest, err := e.c.Store.Newest(ctx, tx, tenant, v, 1, Erased)
+		if err == nil && len(newest) > 0 && (len(out) == 0 || newest[0].ID != out[0].ID) {
+			out = append(newest, out...)
+		}
+		return err
+	})
+	return out, err
+}
+
 // Unsealed lists snapshots that wait for their seal, oldest first, of all tenants.
 func (e *Engine) Unsealed(ctx context.Context, limit int) (out []Snapshot, err error) {
 	err = e.read(ctx, func(tx *sqldb.Tx) error {

@@ -271,17 +271,31 @@ func (a *actor) fill(t *testing.T, selector, value string) {
 	a.do(t, chromedp.WaitVisible(chromedp.CSS(selector)), chromedp.SetValue(chromedp.CSS(selector), value))
 }
 
-// code is the next code that the actor's app would show and nobody has used.
+// code is a code that the actor's app shows and nobody has used. In the first half of
+// a step it may be the one before, so that two follow without a wait; later that one
+// could end on its way. One that is not accepted yet is waited for, as a person would.
 func (a *actor) code(t *testing.T) string {
 	t.Helper()
-	step := max(time.Now().Unix()/30-1, a.step+1)
-	a.step = step
-	code, err := totp.GenerateCode(a.secret, time.Unix(step*30, 0))
+	now := time.Now()
+	step := now.Unix() / codeSeconds
+	if now.Unix()%codeSeconds < codeSeconds/2 {
+		step--
+	}
+	a.step = max(step, a.step+1)
+	select {
+	case <-t.Context().Done():
+	case <-time.After(time.Until(time.Unix((a.step-1)*codeSeconds, 0))):
+	}
+	code, err := totp.GenerateCode(a.secret, time.Unix(a.step*codeSeconds, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return code
 }
+
+// codeSeconds is how long an app shows one code; the service accepts the one before
+// and the one after as well.
+const codeSeconds = 30
 
 // api calls the JSON API with the session of the page.
 func (a *actor) api(t *testing.T, method, path string, in, out any) int {

@@ -181,7 +181,7 @@ func (c *Control) Glance(ctx context.Context, who Caller, ref string) (g wire.Gl
 }
 
 func (c *Control) glance(ctx context.Context, v snapshots.Volume) (g wire.Glance, err error) {
-	newest, err := c.Data.Snapshots(ctx, v.Tenant, v.ID, snapshots.SnapshotID{}, glanceSnapshots)
+	newest, err := c.Data.Standing(ctx, v.Tenant, v.ID, glanceSnapshots)
 	if err != nil {
 		return g, err
 	}
@@ -198,8 +198,7 @@ func (c *Control) glance(ctx context.Context, v snapshots.Volume) (g wire.Glance
 		if err != nil {
 			return g, err
 		}
-		// One that is erased protects nothing.
-		if g.Latest == nil && !shown.Erased() {
+		if g.Latest == nil {
 			g.Latest = &shown
 		}
 		for _, k := range shown.Copies {
@@ -237,8 +236,8 @@ func (c *Control) PreviewRequest(ctx context.Context, who Caller, ask wire.AskRe
 }
 
 const (
-	// glancePage is how many volumes one answer looks at; glanceSnapshots how many of
-	// the newest snapshots of each, glanceSizes how many sizes.
+	// glancePage is how many volumes one answer looks at; glanceSnapshots how many
+	// snapshots of each, the newest that stand; glanceSizes how many sizes.
 	glancePage      = 20
 	glanceSnapshots = 3
 	glanceSizes     = 60

@@ -42,7 +42,7 @@ type Deletions struct {
 // Glance is a volume's protection at a glance.
 type Glance struct {
 	Volume  Volume
-	Latest  *Snapshot  // newest snapshot, whatever its state
+	Latest  *Snapshot  // newest snapshot that is not erased, whatever its state
 	Sealed  *Snapshot  // newest one that is sealed, and has a copy that is not hidden
 	Proven  *time.Time // when a copy was last restored and compared
 	Read    *time.Time // the newest scrub that read every byte of one of them as it was written

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strconv"
+	"strings"
 
 	"holdfast/internal/sqldb"
 	"holdfast/snapshots"
@@ -74,6 +76,24 @@ func (st *Store) Snapshots(ctx context.Context, tx *sqldb.Tx, tenant string, v s
 		q += ` AND s.id < $` + map[int]string{3: "3", 4: "4"}[len(args)]
 	}
 	rows, err := tx.Query(ctx, snapshotColumns+q+` ORDER BY s.id DESC LIMIT $2`, args...)
+	list, err := collect(rows, err, func(r *sql.Rows) (snapshots.Snapshot, error) { return scanSnapshot(r) })
+	if err != nil {
+		return nil, err
+	}
+	return list, st.pins(ctx, tx, list)
+}
+
+// Newest implements snapshots.SnapshotStore.
+func (st *Store) Newest(ctx context.Context, tx *sqldb.Tx, tenant string, v snapshots.VolumeID, limit int, gone ...snapshots.CopyState) ([]snapshots.Snapshot, error) {
+	args := []any{tenant, v, limit}
+	var states []string
+	for _, s := range gone {
+		args = append(args, s)
+		states = append(states, "$"+strconv.Itoa(len(args)))
+	}
+	rows, err := tx.Query(ctx, snapshotColumns+`WHERE s.tenant = $1 AND s.volume = $2 AND (
+		EXISTS (SELECT 1 FROM copies c WHERE c.snapshot = s.id AND c.state NOT IN (`+strings.Join(states, ", ")+`)) OR
+		NOT EXISTS (SELECT 1 FROM copies c WHERE c.snapshot = s.id)) ORDER BY s.id DESC LIMIT $3`, args...)
 	list, err := collect(rows, err, func(r *sql.Rows) (snapshots.Snapshot, error) { return scanSnapshot(r) })
 	if err != nil {
 		return nil, err

@@ -16,7 +16,7 @@ import (
 )
 
 // states is a filter of the list with what it is called.
-var filters = []Link{{"", "All"}, {"draft", "Drafts"}, {"open", "Waiting for votes"}, {"cooling", "Cooling off"}, {"tombstoned", "Hidden"}, {"erased", "Erased"}, {"denied", "Denied"}}
+var filters = []Link{{"", "All"}, {"open", "Waiting for votes"}, {"cooling", "Cooling off"}, {"tombstoned", "Hidden"}, {"erased", "Erased"}, {"denied", "Denied"}}
 
 func Requests(f Frame, rs []wire.Request, state, first, next string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
