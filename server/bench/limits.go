@@ -32,6 +32,9 @@ const (
 	maxErase = 10 * time.Minute
 	// reclaimTurn is longer than the pause between two turns of the service's reclaim.
 	reclaimTurn = 75 * time.Second
+	// backedSpare: of free memory all is used beforehand but one part in so many; backedPiece is how much at a time.
+	backedSpare = 5
+	backedPiece = 64 * mib
 	// maxOutput bounds what is kept of a program's output, in bytes.
 	maxOutput = 64 << 10
 	// ticksPerSecond is the unit of /proc/PID/stat (USER_HZ, which Linux never changes).

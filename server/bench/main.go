@@ -94,6 +94,14 @@ func runAll(ctx context.Context, o options) (_ *report, err error) {
 	if r.Subject, err = b.holdfast.subject(ctx); err != nil {
 		return nil, err
 	}
+	if !o.cold {
+		m, failed := backMemory(memAvailable() / backedSpare * (backedSpare - 1))
+		if failed != nil {
+			return nil, failed
+		}
+		defer func() { err = errors.Join(err, m.drop()) }()
+		part.Backed, part.FirstUse = m.bytes, m.firstUse
+	}
 	if err := b.sections(ctx, r); err != nil {
 		return nil, err
 	}

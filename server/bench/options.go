@@ -28,6 +28,7 @@ type options struct {
 	plot     string
 	out      string
 	soak     bool
+	cold     bool
 	temp     string
 	binary   string
 	from     []string
@@ -47,6 +48,7 @@ func parseOptions(args []string, errs io.Writer) (o options, err error) {
 	f.StringVar(&o.plot, "plot", "", "write a plot of the throughputs into this new SVG file")
 	f.StringVar(&o.out, "out", "", "also write the JSON document into this new file")
 	f.BoolVar(&o.soak, "soak", false, "memory: also a generated stream of 32 GiB")
+	f.BoolVar(&o.cold, "cold", false, "take memory as the host gives it: do not use it once beforehand")
 	f.StringVar(&o.temp, "temp", os.TempDir(), "where to make the temporary directory")
 	f.StringVar(&o.binary, "binary", "", "measure this program in place of one built from the tree")
 	from := f.String("from", "", "measure nothing: show the JSON document of an earlier run, or of several of the same program on the same machine as one")

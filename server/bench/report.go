@@ -28,6 +28,8 @@ type measuring struct {
 	Runs        int      `json:"runs"`
 	LoadAtStart string   `json:"load_at_start" doc:"load averages of 1, 5 and 15 minutes: what else ran"`
 	LoadAtEnd   string   `json:"load_at_end"`
+	Backed      int64    `json:"backed_bytes" doc:"memory that was used once before anything was measured; 0 with --cold"`
+	FirstUse    float64  `json:"first_use_seconds" doc:"what a GiB of it took then: much where a host gives memory only when it is used"`
 }
 
 // subject is the program that was measured.
@@ -167,6 +169,9 @@ func (r *report) facts() string {
 			name = "Run " + p.Name
 		}
 		fmt.Fprintf(&b, " %s of %s: %s; %d of each; load %s at the start, %s at the end.", name, p.At, strings.Join(p.Sections, ", "), p.Runs, p.LoadAtStart, p.LoadAtEnd)
+		if p.Backed > 0 {
+			fmt.Fprintf(&b, " %.0f GiB of memory were used once beforehand, which took %.1f s a GiB.", float64(p.Backed)/float64(gib), p.FirstUse)
+		}
 	}
 	return b.String()
 }
