@@ -82,7 +82,12 @@ func (s *shell) demoCode() *cobra.Command {
 }
 
 func (s *shell) demoDecision(decision string) *cobra.Command {
-	cmd := &cobra.Command{Use: decision + " WHO REQUEST", Short: "Let an approver of the demonstration " + decision + ", with a software passkey", Args: cobra.ExactArgs(2)}
+	cmd := &cobra.Command{
+		Use: decision + " WHO REQUEST", Short: "Let an approver of the demonstration " + decision + ", with a software passkey", Args: cobra.ExactArgs(2),
+		Long: "Let an approver of the running demonstration " + decision + ", with the software passkey that the demonstration made for them:\n" +
+			"no browser can reach it. It prints what was signed. It works on a demonstration's directory only, and only while\n" +
+			"the charter in force says purpose demo.",
+	}
 	dir := demoDir(cmd)
 	reason := cmd.Flags().String("reason", "as the tour says", "why")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -90,9 +95,19 @@ func (s *shell) demoDecision(decision string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return s.print(r, func(w io.Writer) { showRequest(w, r) })
+		return s.print(r, func(w io.Writer) {
+			showSigned(w, r.Signed)
+			showRequest(w, r.Request)
+		})
 	}
 	return cmd
+}
+
+// showSigned prints the statement, and what the key has signed of it.
+func showSigned(w io.Writer, s demo.Signed) {
+	fmt.Fprintf(w, "%s has signed %s of exactly this:\n\n%s\n", plain(s.Approver), s.Decision, indent(plainText(s.Statement)))
+	fmt.Fprintf(w, "fingerprint  %s\ndigest       %s\nnonce        %s\nchallenge    %s\nwith key     %s\nas page      %s\n\n",
+		s.Fingerprint, s.Digest, s.Nonce, s.Challenge, plain(s.Key), plain(s.Origin))
 }
 
 // startDemo runs the service for a demonstration, which chooses no more than

@@ -50,7 +50,7 @@ func (c *Control) Brief(ctx context.Context, who Caller, request string) (out wi
 		if out.Changes, err = c.changesOf(ctx, tx, accounts, c.now().Add(-briefReach)); err != nil {
 			return err
 		}
-		if out.Electors, err = c.electors(ctx, tx, r.State); err != nil {
+		if out.Electors, err = c.electors(ctx, tx, r.State, s); err != nil {
 			return err
 		}
 		out.Signals, err = c.signals(ctx, tx, r, s, out)
@@ -199,72 +199,6 @@ func (c *Control) AccountChanges(ctx context.Context, who Caller, tenant string)
 		return err
 	})
 	return out, err
-}
-
-// electorWords say why a vote would be refused, of somebody else.
-var electorWords = []struct {
-	err   error
-	words string
-}{
-	{quorum.ErrNotApprover, "suspended"},
-	{quorum.ErrRequesterVotes, "asked for this, or is of the account that did: a person never votes on their own request"},
-	{quorum.ErrQuarantine, "came into the charter too recently for this request"},
-	{quorum.ErrOwnCause, "this is about them: nobody blocks their own removal or thaw"},
-	{quorum.ErrLate, "the time to vote is over"},
-	{quorum.ErrPhase, "no votes are taken in this state"},
-	{quorum.ErrEnded, "the request has ended"},
-}
-
-func whyNot(err error) string {
-	for _, w := range electorWords {
-		if errors.Is(err, w.err) {
-			return w.words
-		}
-	}
-	return "the rules refuse it"
-}
-
-// electors says of every approver, and of staff who are none, what they can do.
-func (c *Control) electors(ctx context.Context, tx *sqldb.Tx, st quorum.State) ([]wire.Elector, error) {
-	out := []wire.Elector{}
-	at := c.now()
-	voted := map[string]string{}
-	for _, v := range st.Votes {
-		voted[v.Person] = map[quorum.Decision]string{quorum.Approve: "approved", quorum.Deny: "denied"}[v.Decision]
-	}
-	for _, a := range st.Roster {
-		e := wire.Elector{Approver: wire.Actor{Kind: "staff", ID: a.Person, Name: c.nameOf(ctx, tx, a.Person), Team: a.Team}}
-		no, stop := st.Refusal(a.Person, quorum.Approve, at), st.Refusal(a.Person, quorum.Deny, at)
-		switch {
-		case voted[a.Person] != "":
-			e.Standing = voted[a.Person]
-			if a.Suspended {
-				e.Why = "suspended: this vote does not count"
-			}
-		case no == nil:
-			e.Standing = "may"
-			if stop != nil {
-				e.Why = "may approve, not deny: " + whyNot(stop)
-			}
-		case stop == nil:
-			e.Standing, e.Why = "may-deny", whyNot(no)
-		default:
-			e.Standing, e.Why = "may-not", whyNot(no)
-		}
-		out = append(out, e)
-	}
-	staff, err := c.Accounts.StaffMembers(ctx, tx)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range staff {
-		named := slices.ContainsFunc(st.Roster, func(a quorum.Approver) bool { return a.Person == p.ID.String() })
-		if named || p.Staff != authz.StaffApprover || p.Status != authz.PersonActive {
-			continue
-		}
-		out = append(out, wire.Elector{Approver: wire.Actor{Kind: "staff", ID: p.ID.String(), Name: p.Name}, Standing: "may-not", Why: "came into the charter too late for this, or is not in it"})
-	}
-	return out, nil
 }
 
 // alarming are changes to an account that often come before a theft.

@@ -261,6 +261,16 @@ func (c *Control) roster(ctx context.Context, tx *sqldb.Tx, ch *charter.Charter)
 // admissions is when, by the log, each approver of ch came in force and has been
 // ever since: a charter that backdates an admission gains nothing.
 func (c *Control) admissions(ctx context.Context, tx *sqldb.Tx, ch *charter.Charter) (map[string]time.Time, error) {
+	return c.inForceFrom(ctx, tx, ch, func(ch *charter.Charter) (names []string) {
+		for _, a := range ch.Approvers {
+			names = append(names, a.ID)
+		}
+		return names
+	})
+}
+
+// inForceFrom is since when, by the log, every charter up to ch has named what names finds in it.
+func (c *Control) inForceFrom(ctx context.Context, tx *sqldb.Tx, ch *charter.Charter, names func(*charter.Charter) []string) (map[string]time.Time, error) {
 	since := map[string]time.Time{}
 	for n := uint64(1); n <= ch.Number; n++ {
 		_, earlier, err := quorumsql.CharterAt(ctx, tx, n)
@@ -272,10 +282,10 @@ func (c *Control) admissions(ctx context.Context, tx *sqldb.Tx, ch *charter.Char
 			return nil, err
 		}
 		now := map[string]time.Time{}
-		for _, a := range earlier.Approvers {
-			now[a.ID] = at
-			if before, ok := since[a.ID]; ok {
-				now[a.ID] = before
+		for _, name := range names(earlier) {
+			now[name] = at
+			if before, ok := since[name]; ok {
+				now[name] = before
 			}
 		}
 		since = now

@@ -17,7 +17,7 @@ const (
 	qrPixels = 240
 )
 
-// Factors lists the caller's own second factors.
+// Factors lists the caller's own second factors; an approver's with what the charter makes of them.
 func (c *Control) Factors(ctx context.Context, who Caller) ([]wire.Factor, error) {
 	if err := c.decide(who, authz.FactorView, own(who), ""); err != nil {
 		return nil, err
@@ -29,7 +29,10 @@ func (c *Control) Factors(ctx context.Context, who Caller) ([]wire.Factor, error
 		for _, f := range factors {
 			out = append(out, factor(f))
 		}
-		return err
+		if err != nil || who.Principal.Staff != authz.StaffApprover {
+			return err
+		}
+		return c.factorVotes(ctx, tx, who.ID(), factors, out)
 	})
 	return out, err
 }

@@ -41,6 +41,16 @@ func (c *Control) BeginVote(ctx context.Context, who Caller, request, decision s
 	if len(user.Credentials) == 0 {
 		return out, wrap(warrant.ErrUnknownKey)
 	}
+	if d == warrant.Approve && !r.State.OpenedAt.IsZero() {
+		rules, err := c.rulesOf(ctx, r)
+		if err != nil {
+			return out, err
+		}
+		user.Credentials = slices.DeleteFunc(user.Credentials, func(k passkey.Credential) bool { return !rules.approves(who.ID(), k.ID, c.now()) })
+		if len(user.Credentials) == 0 {
+			return out, wrap(quorum.ErrQuarantine)
+		}
+	}
 	var nonce warrant.Nonce
 	rand.Read(nonce[:])
 	challenge, err := warrant.VoteChallenge(nonce, d, r.State.Digest)
@@ -135,6 +145,16 @@ func (c *Control) votePasskey(ctx context.Context, who Caller, r quorumsql.Reque
 		return wrap(err)
 	}
 	at := c.now()
+	if d == warrant.Approve {
+		// An approval that no site takes would void the whole warrant.
+		rules, err := c.rulesOf(ctx, r)
+		if err != nil {
+			return err
+		}
+		if !rules.approves(who.ID(), assertion.CredentialID, at) {
+			return wrap(quorum.ErrQuarantine)
+		}
+	}
 	event := quorum.VoteCast{
 		Person: who.ID(), Decision: quorum.Decision(d.String()), Digest: digest, Method: quorum.Passkey,
 		Key: charter.PasskeyID(assertion.CredentialID), Hardware: presence.Hardware, Independent: presence.Independent, At: at,

@@ -88,7 +88,7 @@ func runSeeded(ctx context.Context, o Options) (err error) {
 		}
 		return err
 	}
-	page.publish(in.state)
+	page.publish(in.state, in.dir)
 	if err := in.welcomeText(); err != nil {
 		return err
 	}
@@ -182,12 +182,9 @@ func (in *installation) welcomeText() error {
 	for _, p := range in.state.People {
 		out.People = append(out.People, credential{p.Name, p.Role, p.Team, p.base, p.Email, p.Password, p.TOTP})
 	}
-	run, server, dir := command(), "", ""
+	run, server, dir := command(), "", dirFlag(in.dir)
 	if out.Portal != "http://localhost:8080" {
 		server = " --server " + out.Portal
-	}
-	if in.dir != DefaultDir {
-		dir = " --dir " + quoted(in.dir)
 	}
 	first := in.state.Snapshots["first"]
 	out.Next = []string{

@@ -64,29 +64,4 @@ func Code(ctx context.Context, dir, who string, say func(format string, args ...
 	return code, s.save()
 }
 
-// Decide casts the vote of an approver of the demonstration with their software
-// passkey, and returns the request.
-func Decide(ctx context.Context, dir, who, request, decision, reason string) (r wire.Request, err error) {
-	s, p, err := borrow(dir, who)
-	if err != nil {
-		return r, err
-	}
-	c, err := p.signIn(ctx)
-	if err != nil {
-		return r, err
-	}
-	o, err := c.BeginVote(ctx, request, decision)
-	if err != nil {
-		return r, err
-	}
-	a, err := p.assert(o.PasskeyOptions)
-	if err != nil {
-		return r, err
-	}
-	if r, err = c.CastVote(ctx, request, wire.CastVote{Decision: decision, Reason: reason, Passkey: &a}); err != nil {
-		return r, err
-	}
-	return r, s.save()
-}
-
 var _ client.Prover = (*person)(nil)

@@ -104,6 +104,16 @@ type Factor struct {
 	UsableFrom time.Time  `json:"usable_from" doc:"end of its quarantine"`
 	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
 	Hardware   bool       `json:"hardware" doc:"bound to one device"`
+
+	Vote *FactorVote `json:"vote,omitempty" doc:"approvers: what votes with it are worth by the charter in force; none while there is no charter"`
+}
+
+// FactorVote is how the charter in force takes a factor for votes on requests.
+type FactorVote struct {
+	Charter  int64      `json:"charter" doc:"its number"`
+	Standing string     `json:"standing" enum:"votes,quarantine,not-named,not-admitted,no-approver" doc:"quarantine: it stops, and approves nothing yet; not-named: a passkey that the charter does not name; not-admitted: it admits no one-time codes; no-approver: it does not name the person"`
+	Actions  []string   `json:"actions" doc:"for which it votes, once it does"`
+	From     *time.Time `json:"from,omitempty" doc:"when it begins to approve; never a request that was opened before the charter took it in"`
 }
 
 // TOTPEnrolment is shown once; Confirm with a code of it makes it a factor.

@@ -41,6 +41,7 @@ type Elector struct {
 	Approver Actor  `json:"approver"`
 	Standing string `json:"standing" enum:"approved,denied,may,may-deny,may-not"`
 	Why      string `json:"why,omitempty"`
+	Missing  string `json:"missing,omitempty" enum:"person,key" doc:"what a change of the charter would have to take in before they vote: the person, or a passkey of theirs"`
 }
 
 // Remains are the newest snapshots of a volume, newest first.

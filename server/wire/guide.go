@@ -19,4 +19,7 @@ type GuidePerson struct {
 	// Code is the one-time code of this moment, Next the one that follows at Turns.
 	Code, Next string
 	Turns      time.Time
+	// Approve and Deny are commands that let an approver's software key decide, when a request's id follows: the key
+	// is on no device that a browser could ask. Empty for others.
+	Approve, Deny string
 }

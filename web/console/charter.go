@@ -135,11 +135,19 @@ func changeForm(v *page.Visit, composed *wire.ComposedCharter) error {
 	for _, p := range v.Fields("remove") {
 		c.TakenOut[p] = true
 	}
+	// A link of somebody whose passkey the charter does not name comes with their id.
+	c.Add, c.Team = v.Field("add"), strings.TrimSpace(v.Field("team"))
+	if c.Add == "" {
+		c.Add = v.Query("add")
+	}
 	var others []wire.Person
 	if c.List, others, err = people(v); err != nil {
 		return err
 	}
 	for _, a := range c.List {
+		if a.Person.ID == c.Add && c.Team == "" {
+			c.Team = a.Person.Team
+		}
 		c.Staff = append(c.Staff, wire.Person{ID: a.Person.ID, Name: a.Person.Name})
 	}
 	for _, p := range others {

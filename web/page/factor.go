@@ -79,7 +79,7 @@ func showFactors(v *Visit) error {
 		return err
 	}
 	return v.Show(view.Frame{Title: "Your second factors", Here: "/account"}, func(f view.Frame) templ.Component {
-		return view.Factors(f, factors, view.Machine(v.now()))
+		return view.Factors(f, factors, view.Machine(v.now()), v.Who.ID())
 	})
 }
 

@@ -120,8 +120,9 @@ func showRequest(v *Visit) error {
 		}
 		p.Brief = &b
 		for _, e := range b.Electors {
-			if e.Approver.ID == p.Me && p.Can.Vote && e.Standing == "may-not" {
-				p.Can.Vote, p.Can.Why = false, strings.ToUpper(e.Why[:1])+e.Why[1:]
+			if e.Approver.ID == p.Me && p.Can.Vote && e.Why != "" {
+				p.Can.Vote, p.Can.DenyOnly, p.Can.Missing = e.Standing != "may-not", e.Standing == "may-deny", e.Missing != ""
+				p.Can.Why = strings.ToUpper(e.Why[:1]) + e.Why[1:]
 			}
 		}
 	}
