@@ -11,6 +11,8 @@ const (
 	// batchBytes and batchJobs are how much a worker is given at once.
 	batchBytes = 256 << 10
 	batchJobs  = 32
+	// queued is how many batches wait for a worker, and how many chunks of a stream for their turn to be written.
+	queued = 16
 	// slack is room behind a chunk which lets zstd decompress without looking for the end at each step.
 	slack = 64
 	// unitBytes and unitFiles are about how much one pull asks for.

@@ -15,14 +15,6 @@ import (
 	"holdfast/server/wire/record"
 )
 
-// The types of entries, as records number them.
-const (
-	typeFile     = 1
-	typeDir      = 2
-	typeSymlink  = 3
-	typeHardlink = 4
-)
-
 // KindStream is the kind of volumes that are one opaque stream; others are trees of files.
 const KindStream = "stream"
 
@@ -155,7 +147,7 @@ func (r *restorer) did(e *record.Entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sum.Entries++
-	if e.Type == typeFile {
+	if e.Type == record.File {
 		r.sum.Bytes += e.Size
 	}
 }
@@ -165,7 +157,7 @@ func (r *restorer) kept(e *record.Entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sum.Kept++
-	if e.Type == typeFile {
+	if e.Type == record.File {
 		r.sum.KeptBytes += e.Size
 	}
 }

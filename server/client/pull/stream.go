@@ -60,7 +60,7 @@ func (m *Moment) File(ctx context.Context, name string, o Options) (sum Summary,
 func (r *restorer) one(ctx context.Context) (e record.Entry, err error) {
 	found := false
 	err = r.list(ctx, func(n record.Entry) error {
-		if n.Path != streamPath || n.Type != typeFile || !n.HasDigest {
+		if n.Path != streamPath || n.Type != record.File || !n.HasDigest {
 			return fmt.Errorf("%w: more than one stream", ErrStream)
 		}
 		e, found = n, true
@@ -143,9 +143,6 @@ func (p *piece) fill(j *job) {
 	}
 }
 
-// pieces is how many chunks wait to be written.
-const pieces = 16
-
 func (c *copier) attempt(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -154,7 +151,7 @@ func (c *copier) attempt(ctx context.Context) error {
 		return err
 	}
 	defer body.Close()
-	queue := make(chan *piece, pieces)
+	queue := make(chan *piece, queued)
 	read := make(chan error, 1)
 	go func() {
 		read <- c.read(ctx, record.NewDecoder(body), queue)

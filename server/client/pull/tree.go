@@ -119,22 +119,22 @@ type stopError struct{ error }
 
 func (t *tree) entry(ctx context.Context, e record.Entry) error {
 	switch e.Type {
-	case typeDir:
+	case record.Directory:
 		d, err := t.dirs.get(e.Path)
 		if err != nil {
 			return err
 		}
 		t.dirs.put(d)
 		return t.keep(&t.folders, &e)
-	case typeSymlink:
+	case record.Symlink:
 		if err := t.symlink(&e); err != nil {
 			return err
 		}
 		t.did(&e)
 		return nil
-	case typeHardlink:
+	case record.Hardlink:
 		return t.keep(&t.links, &e)
-	case typeFile:
+	case record.File:
 		return t.file(ctx, e)
 	}
 	return ErrDevice

@@ -175,9 +175,7 @@ func (x *reading) all() error {
 			}
 			// What was asked for and did not come is not there.
 			for ; x.next < len(x.u.entries); x.next++ {
-				if err := x.skip(x.next, fmt.Errorf("%w: it did not come", ErrStream)); err != nil {
-					return err
-				}
+				x.skip(x.next, errNotCome)
 			}
 			return nil
 		}
@@ -191,14 +189,13 @@ func (x *reading) all() error {
 }
 
 // skip settles an entry that will not come.
-func (x *reading) skip(i int, err error) error {
+func (x *reading) skip(i int, err error) {
 	x.u.mu.Lock()
 	defer x.u.mu.Unlock()
 	if x.u.state[i] != settled {
 		x.u.state[i] = settled
 		x.r.refuse(x.u.entries[i].Path, err)
 	}
-	return nil
 }
 
 func (x *reading) record(rec *record.Record) error {
@@ -257,9 +254,7 @@ func (x *reading) entry(rec *record.Record) error {
 	}
 	x.last, x.open = e.Path, true
 	for x.next < len(x.u.entries) && x.u.entries[x.next].Path < e.Path {
-		if err := x.skip(x.next, fmt.Errorf("%w: it did not come", ErrStream)); err != nil {
-			return err
-		}
+		x.skip(x.next, errNotCome)
 		x.next++
 	}
 	if x.next == len(x.u.entries) || x.u.entries[x.next].Path != e.Path {
@@ -268,8 +263,9 @@ func (x *reading) entry(rec *record.Record) error {
 	i := x.next
 	x.next++
 	want := &x.u.entries[i]
-	if e.Type != typeFile || !e.HasDigest || e.Size != want.Size || e.Digest != want.Digest {
-		return x.skip(i, fmt.Errorf("%w: another file than was listed", ErrStream))
+	if e.Type != record.File || !e.HasDigest || e.Size != want.Size || e.Digest != want.Digest {
+		x.skip(i, fmt.Errorf("%w: another file than was listed", ErrStream))
+		return nil
 	}
 	x.u.mu.Lock()
 	done := x.u.state[i] == settled
@@ -302,6 +298,8 @@ func cutDamage(text string) (string, bool) { return strings.CutPrefix(text, "dam
 var (
 	// errInterrupted means that the service broke off and said so.
 	errInterrupted = errors.New("the service broke off")
+	// errNotCome is why an entry that was asked for and passed over is refused.
+	errNotCome = fmt.Errorf("%w: it did not come", ErrStream)
 	// errGoOn means that the pull ended with an entry which is settled.
 	errGoOn = errors.New("an entry could not be sent")
 )

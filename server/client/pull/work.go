@@ -87,7 +87,7 @@ type crew struct {
 }
 
 func newCrew(workers int) *crew {
-	c := &crew{jobs: make(chan *batch, 16)}
+	c := &crew{jobs: make(chan *batch, queued)}
 	c.cond = sync.NewCond(&c.mu)
 	for range workers {
 		c.wg.Go(c.run)

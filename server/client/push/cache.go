@@ -84,7 +84,7 @@ func (c *cacheReader) verify() error {
 	if _, err := c.f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	c.r = bufio.NewReaderSize(c.f, 256<<10)
+	c.r = bufio.NewReaderSize(c.f, cacheBuffer)
 	head := make([]byte, len(cacheMagic)+16)
 	if _, err := io.ReadFull(c.r, head); err != nil || string(head[:len(cacheMagic)]) != cacheMagic {
 		return errors.Join(errCache, err)
@@ -102,7 +102,7 @@ func (c *cacheReader) next() (*cached, error) {
 	}
 	c.left--
 	n, err := binary.ReadUvarint(c.r)
-	if err != nil || n > 1<<16 {
+	if err != nil || n > maxCachedPath {
 		return nil, errors.Join(errCache, err)
 	}
 	b := make([]byte, n)
@@ -146,7 +146,7 @@ func createCache(name string) (*cacheWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &cacheWriter{name: name, f: f, w: bufio.NewWriterSize(f, 256<<10)}
+	c := &cacheWriter{name: name, f: f, w: bufio.NewWriterSize(f, cacheBuffer)}
 	_, err = c.w.Write(append([]byte(cacheMagic), make([]byte, 16)...))
 	return c, err
 }

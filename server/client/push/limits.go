@@ -14,6 +14,15 @@ const (
 	// batchBytes and batchIDs are how much is asked about at once.
 	batchBytes = 8 << 20
 	batchIDs   = 4096
+	// batchOps bounds the records to be of a batch: entries have ends, and those without content no ids. unaskedBytes is
+	// how much is gathered where nothing can be known, and so nothing is asked.
+	batchOps     = 4 * batchIDs
+	unaskedBytes = batchBytes / 8
+	// leastRecords and leastEntries are what the service has to take in a segment; spareRecords are kept free in one, for
+	// the records that end it.
+	leastRecords = 64
+	leastEntries = 2
+	spareRecords = 8
 	// longData is from how many bytes on data is not copied into a segment.
 	longData = 16 << 10
 	// flushAfter is how long what was read waits for more, so that a slow stream is
@@ -50,6 +59,12 @@ const (
 	// clockTick is longer than a tick of the clock that dates files. A file younger
 	// than that is read a tick later, so that a change after it was read shows.
 	clockTick = 12 * time.Millisecond
+
+	// cacheBuffer is how much of a cache is read or written at once, in bytes; maxCachedPath bounds a path in it.
+	cacheBuffer   = 256 << 10
+	maxCachedPath = 64 << 10
+	// pipeBuffer is what a pipe on standard input is asked to hold, in bytes.
+	pipeBuffer = 1 << 20
 
 	// maxReports bounds the files that are named because something was wrong.
 	maxReports = 1000

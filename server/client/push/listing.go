@@ -21,8 +21,8 @@ type listing interface {
 // known is an entry that the volume has.
 type known interface {
 	path() string
-	// same reports whether what was found is what the volume has.
-	same(f *found, full string) (bool, error)
+	// same reports whether what was found is what the volume has. What cannot be read is not: it is read again, and then said.
+	same(f *found, full string) bool
 }
 
 // noListing is that of an empty volume.
@@ -49,8 +49,8 @@ func (l *cacheListing) close() { _ = l.c.close() }
 
 type fromCache struct{ c *cached }
 
-func (k fromCache) path() string                          { return k.c.path }
-func (k fromCache) same(f *found, _ string) (bool, error) { return k.c.is(f), nil }
+func (k fromCache) path() string                 { return k.c.path }
+func (k fromCache) same(f *found, _ string) bool { return k.c.is(f) }
 
 // index is what the service says that the volume has.
 type index struct {
@@ -98,15 +98,12 @@ type fromIndex struct{ e *record.Entry }
 
 func (k fromIndex) path() string { return k.e.Path }
 
-func (k fromIndex) same(f *found, full string) (bool, error) {
+func (k fromIndex) same(f *found, full string) bool {
 	e := k.e
 	if e.Type != f.kind || e.Mode != f.st.mode&record.MaxMode || e.UID != f.st.uid || e.GID != f.st.gid || e.MTime != f.st.mtime ||
 		e.User != "" || e.Group != "" || e.ContentType != "" || e.Size != f.contentSize() {
-		return false, nil
+		return false
 	}
 	now, err := f.entry(full)
-	if err != nil {
-		return false, nil //nolint:nilerr // it is read again, and then said
-	}
-	return now.Link == e.Link && now.Major == e.Major && now.Minor == e.Minor && slices.Equal(now.Xattrs, e.Xattrs), nil
+	return err == nil && now.Link == e.Link && now.Major == e.Major && now.Minor == e.Minor && slices.Equal(now.Xattrs, e.Xattrs)
 }

@@ -69,7 +69,7 @@ func (w *writer) begin() {
 func (w *writer) room(plain int64) error {
 	s := w.cur
 	full := s.text != nil && s.text.len() >= segmentTarget || s.plain+plain > w.bounds.SegmentBytes ||
-		s.records+8 > uint64(w.bounds.SegmentRecords) || s.entries >= w.bounds.SegmentEntries
+		s.records+spareRecords > uint64(w.bounds.SegmentRecords) || s.entries >= w.bounds.SegmentEntries
 	if full {
 		if err := w.flush(); err != nil {
 			return err
@@ -203,9 +203,9 @@ func (b *batcher) add(o op) error {
 	}
 	most := int64(batchBytes)
 	if !b.ask {
-		most = batchBytes / 8 // nothing to gather for
+		most = unaskedBytes
 	}
-	if b.cur.bytes >= most || len(b.cur.ids) >= 32*min(batchIDs, b.w.bounds.KnownBatch) || len(b.cur.ops) >= 4*batchIDs {
+	if b.cur.bytes >= most || len(b.cur.ids) >= 32*min(batchIDs, b.w.bounds.KnownBatch) || len(b.cur.ops) >= batchOps {
 		return b.send(false)
 	}
 	return nil

@@ -263,7 +263,7 @@ func (x *sender) preamble(ctx context.Context, p wire.Push, o *open) error {
 	}
 	rest := o.extents
 	for len(rest) > 0 {
-		part := rest[:min(len(rest), p.KnownBatch)]
+		part := rest[:min(len(rest), p.KnownBatch, p.SegmentRecords-2)]
 		rest = rest[len(part):]
 		var ids []byte
 		for _, e := range part {

@@ -66,7 +66,7 @@ func (s *session) check(p wire.Push) error {
 		return fmt.Errorf("%w: it is of kind %s", ErrKind, p.Kind)
 	case s.head >= 0 && p.Head != s.head:
 		return errStale
-	case p.MaxPiece > chunk.MaxPiece, p.SegmentRecords < 64, p.SegmentEntries < 2, p.KnownBatch < 1, p.SegmentBytes < 2*int64(p.MaxPiece):
+	case p.MaxPiece > chunk.MaxPiece, p.SegmentRecords < leastRecords, p.SegmentEntries < leastEntries, p.KnownBatch < 1, p.SegmentBytes < 2*int64(p.MaxPiece):
 		return errors.New("the service has bounds that this program cannot keep")
 	}
 	return nil
@@ -127,7 +127,7 @@ func (s *session) end(ctx context.Context) {
 	}
 }
 
-// known asks about ids. When the service is away or has lost the session, nothing is known: then data is sent.
+// known asks which of the ids the volume has, at most so many at once.
 func (s *session) known(ctx context.Context, ids []byte, most int) ([]bool, error) {
 	out := make([]bool, 0, len(ids)/32)
 	for len(ids) > 0 {

@@ -59,17 +59,17 @@ func statusOf(st *unix.Stat_t) status {
 func (s status) kind() byte {
 	switch s.mode & unix.S_IFMT {
 	case unix.S_IFREG:
-		return 1
+		return record.File
 	case unix.S_IFDIR:
-		return 2
+		return record.Directory
 	case unix.S_IFLNK:
-		return 3
+		return record.Symlink
 	case unix.S_IFIFO:
-		return 5
+		return record.FIFO
 	case unix.S_IFCHR:
-		return 6
+		return record.CharDevice
 	case unix.S_IFBLK:
-		return 7
+		return record.BlockDevice
 	}
 	return 0
 }
@@ -141,5 +141,5 @@ func xattrs(path string) ([]record.Xattr, error) {
 
 // widen makes a pipe on standard input hold more, so that it is read in fewer steps.
 func widen(f *os.File) {
-	_, _ = unix.FcntlInt(f.Fd(), unix.F_SETPIPE_SZ, 1<<20) // only faster
+	_, _ = unix.FcntlInt(f.Fd(), unix.F_SETPIPE_SZ, pipeBuffer) // only faster
 }

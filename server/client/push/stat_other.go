@@ -55,13 +55,13 @@ func fstat(f *os.File) (status, error) {
 func (s status) kind() byte {
 	switch {
 	case s.fmode.IsRegular():
-		return 1
+		return record.File
 	case s.fmode.IsDir():
-		return 2
+		return record.Directory
 	case s.fmode&fs.ModeSymlink != 0:
-		return 3
+		return record.Symlink
 	case s.fmode&fs.ModeNamedPipe != 0:
-		return 5
+		return record.FIFO
 	}
 	return 0
 }

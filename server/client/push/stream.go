@@ -47,7 +47,7 @@ func Stream(ctx context.Context, c *client.Client, in io.Reader, volume string, 
 		close(pieces)
 	}()
 	err = func() error {
-		entry := &record.Entry{Path: streamPath, Type: 1, Mode: 0o644, MTime: o.Now().UnixNano(), ContentType: "application/octet-stream"}
+		entry := &record.Entry{Path: streamPath, Type: record.File, Mode: 0o644, MTime: o.Now().UnixNano(), ContentType: "application/octet-stream"}
 		if err := out.b.add(op{kind: opEntry, entry: entry}); err != nil {
 			return err
 		}

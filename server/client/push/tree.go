@@ -217,9 +217,7 @@ func (t *tree) walk(ctx context.Context) error {
 		}
 		it := &item{found: f}
 		if left != nil && left.path() == f.path {
-			if it.same, err = left.same(&it.found, t.full(f.path)); err != nil {
-				t.report(f.path, err)
-			}
+			it.same = left.same(&it.found, t.full(f.path))
 			if left, err = t.listing.next(); err != nil {
 				return err
 			}
@@ -227,7 +225,7 @@ func (t *tree) walk(ctx context.Context) error {
 		if it.same {
 			return put(it)
 		}
-		if it.kind == 1 {
+		if it.kind == record.File {
 			it.cost = min(it.st.size, smallFile)
 			if !t.budget.take(ctx, it.cost) {
 				return ctx.Err()
@@ -260,7 +258,7 @@ func (t *tree) load(ctx context.Context, it *item) {
 	}
 	defer ready()
 	var err error
-	if it.entry, err = it.found.entry(t.full(it.path)); err == nil && it.kind == 1 {
+	if it.entry, err = it.found.entry(t.full(it.path)); err == nil && it.kind == record.File {
 		err = t.content(ctx, it, ready)
 	}
 	if it.err = err; it.stream != nil {
@@ -286,7 +284,7 @@ func (t *tree) content(ctx context.Context, it *item, ready func()) error {
 	if err != nil {
 		return err
 	}
-	if before.kind() != 1 {
+	if before.kind() != record.File {
 		return fmt.Errorf("it was replaced while it was read")
 	}
 	if it.st.size > smallFile {
@@ -393,7 +391,7 @@ func (t *tree) collect(ctx context.Context, next *cacheWriter) error {
 }
 
 func (f *found) contentSize() int64 {
-	if f.kind == 1 || f.kind == 4 {
+	if f.kind == record.File || f.kind == record.Hardlink {
 		return f.st.size
 	}
 	return 0
@@ -459,7 +457,7 @@ func (t *tree) write(ctx context.Context, out *output, it *item, next *cacheWrit
 }
 
 func (f *found) linkSize() int64 {
-	if f.kind == 4 {
+	if f.kind == record.Hardlink {
 		return f.st.size
 	}
 	return 0

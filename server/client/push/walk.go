@@ -18,8 +18,8 @@ import (
 type found struct {
 	path string
 	st   status
-	kind byte   // of the entry: 4 for a further name of a file
-	link string // the first name, of kind 4
+	kind byte   // of the entry: a Hardlink for a further name of a file
+	link string // the first name, of a Hardlink
 }
 
 type inode struct{ dev, ino uint64 }
@@ -93,15 +93,15 @@ func (w *walker) one(name string) (bool, error) {
 	if f.kind == 0 {
 		return false, nil // a socket is a program's, not data
 	}
-	if f.kind == 1 && st.nlink > 1 {
+	if f.kind == record.File && st.nlink > 1 {
 		key := inode{st.dev, st.ino}
 		if first, seen := w.links[key]; seen {
-			f.kind, f.link = 4, first
+			f.kind, f.link = record.Hardlink, first
 		} else {
 			w.links[key] = name
 		}
 	}
-	return f.kind == 2, w.visit(f)
+	return f.kind == record.Directory, w.visit(f)
 }
 
 // entry is what is said of a file besides its content.
@@ -109,11 +109,11 @@ func (f *found) entry(full string) (*record.Entry, error) {
 	e := &record.Entry{Path: f.path, Type: f.kind, Mode: f.st.mode & record.MaxMode, UID: f.st.uid, GID: f.st.gid, MTime: f.st.mtime, Link: f.link}
 	var err error
 	switch f.kind {
-	case 3:
+	case record.Symlink:
 		if e.Link, err = os.Readlink(full); err != nil {
 			return nil, err
 		}
-	case 6, 7:
+	case record.CharDevice, record.BlockDevice:
 		e.Major, e.Minor = f.st.device()
 	}
 	if e.Xattrs, err = xattrs(full); err != nil {

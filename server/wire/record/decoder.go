@@ -42,9 +42,6 @@ type Decoder struct {
 // NewDecoder reads from r, ahead of what was asked for.
 func NewDecoder(r io.Reader) *Decoder { return &Decoder{r: bufio.NewReaderSize(r, readBuffer)} }
 
-// Count is how many records were read, the stop not among them.
-func (d *Decoder) Count() uint64 { return d.count }
-
 // Bytes is how many bytes of the stream the records read so far had.
 func (d *Decoder) Bytes() int64 { return d.read }
 

@@ -14,9 +14,6 @@ type Encoder struct {
 // NewEncoder begins a stream: its first write is the magic with the first record.
 func NewEncoder(w io.Writer) *Encoder { return &Encoder{w: w, b: AppendMagic(nil)} }
 
-// Count is how many records were written, the stop not among them.
-func (e *Encoder) Count() uint64 { return e.count }
-
 func (e *Encoder) flush() error {
 	if e.err == nil {
 		if _, e.err = e.w.Write(e.b); e.err == nil {

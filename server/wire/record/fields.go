@@ -90,5 +90,5 @@ func (f *fields) entry(e *Entry) {
 	default:
 		f.bad = true
 	}
-	f.want(e.Path != "" && e.Type >= 1 && e.Type <= 7)
+	f.want(e.Path != "" && e.Type >= File && e.Type <= BlockDevice)
 }

@@ -29,13 +29,21 @@ const (
 	TypeError  Type = 8 // the stream ends and is not whole; for pulls
 )
 
-// Valid reports whether t is a known type.
-func (t Type) Valid() bool { return t >= TypeEntry && t <= TypeError }
-
 // The encodings of a data record's bytes.
 const (
 	Raw  byte = 0 // as they are
 	Zstd byte = 1 // one zstd frame (RFC 8878) of exactly the plain length
+)
+
+// The types of entries. Their numbers are the wire's, and those of a volume's entries.
+const (
+	File        byte = 1
+	Directory   byte = 2
+	Symlink     byte = 3
+	Hardlink    byte = 4 // one more name of a file
+	FIFO        byte = 5
+	CharDevice  byte = 6
+	BlockDevice byte = 7
 )
 
 // Xattr is one extended attribute.
@@ -46,11 +54,9 @@ type Xattr struct{ Name, Value string }
 type Entry struct {
 	// Number counts the entries of one push or pull up from 0. It is how the two
 	// sides name an entry whose content goes on in a further stream.
-	Number uint64
-	Path   string
-	// Type is 1 file, 2 directory, 3 symbolic link, 4 hard link, 5 FIFO,
-	// 6 character device, 7 block device.
-	Type     byte
+	Number   uint64
+	Path     string
+	Type     byte // File, Directory, …
 	Mode     uint32
 	UID, GID uint32
 	User     string
