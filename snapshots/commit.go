@@ -147,7 +147,7 @@ func (w *writer) commit(ctx context.Context, group []*op) (deferred []*op) {
 
 // domainError reports whether a transaction was refused by what it would have done, so that nothing of it happened.
 func domainError(err error) bool {
-	for _, e := range []error{ErrLease, ErrChunkGone, ErrExists, ErrQuota, ErrPrecondition, ErrNotFound, ErrOffset, errMoved} {
+	for _, e := range []error{ErrLease, ErrChunkGone, ErrExists, ErrQuota, ErrPrecondition, ErrNotFound, ErrOffset, ErrVolumeSize, errMoved} {
 		if errors.Is(err, e) {
 			return true
 		}
@@ -177,6 +177,7 @@ type line struct {
 	in            []*op // operations in the last commit
 	paths         map[string]bool
 	absent        map[string]bool // paths of which nothing is alive before the first commit that has them
+	bytes         int64           // the volume is not larger than this behind the last commit
 }
 
 // plan checks the operations at the heads of their volumes and gives out sequence numbers. The heads are compared again
@@ -240,7 +241,7 @@ func (w *writer) planOp(ctx context.Context, tx *sqldb.Tx, p *planned, o *op, no
 			}
 			l.before = v
 		}
-		l.after = l.before
+		l.after, l.bytes = l.before, l.before.LiveBytes
 	}
 	if !l.before.DeletedAt.IsZero() && !slices.ContainsFunc(o.muts, func(m Mutation) bool { return m.Op == OpUndelete }) {
 		return ErrNotFound
@@ -254,6 +255,12 @@ func (w *writer) planOp(ctx context.Context, tx *sqldb.Tx, p *planned, o *op, no
 			return err
 		}
 	}
+	if later, err := w.grow(ctx, tx, l, o); err != nil {
+		return err
+	} else if later {
+		p.deferred = append(p.deferred, o)
+		return nil
+	}
 	if p.volumes[o.volume] == nil {
 		p.volumes[o.volume] = l
 		p.order = append(p.order, o.volume)
@@ -262,6 +269,45 @@ func (w *writer) planOp(ctx context.Context, tx *sqldb.Tx, p *planned, o *op, no
 	l.add(o, now)
 	p.take(o)
 	return nil
+}
+
+// grow refuses what would make the volume larger than MaxVolumeBytes: holes, and chunks that are named again and again,
+// cost nothing, and a snapshot whose sizes add up to more than a number holds cannot be read. Where it depends on what the
+// operation ends, only the head can tell, and the operation has to be the volume's first in a group: later says so.
+func (w *writer) grow(ctx context.Context, tx *sqldb.Tx, l *line, o *op) (later bool, err error) {
+	var born int64
+	var paths []string
+	for i := range o.muts {
+		m := &o.muts[i]
+		if m.Op == OpPut {
+			if born += m.Entry.Size; born > MaxVolumeBytes {
+				return false, ErrVolumeSize
+			}
+		}
+		if m.single() {
+			paths = append(paths, m.path())
+		}
+	}
+	if born == 0 || l.bytes <= MaxVolumeBytes-born {
+		l.bytes += born
+		return false, nil
+	}
+	if len(l.commits) > 0 {
+		return true, nil
+	}
+	ends, err := w.e.c.Store.LiveVersions(ctx, tx, o.volume, paths)
+	if err != nil {
+		return false, err
+	}
+	after := l.before.LiveBytes
+	for i := range ends {
+		after -= ends[i].Size
+	}
+	if after > MaxVolumeBytes-born {
+		return false, ErrVolumeSize
+	}
+	l.bytes = after + born
+	return false, nil
 }
 
 func (p *planned) take(o *op) {

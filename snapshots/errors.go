@@ -48,6 +48,8 @@ var (
 	ErrOffset = errors.New("snapshots: not where the upload goes on")
 	// ErrUploads means that too many uploads are open.
 	ErrUploads = errors.New("snapshots: too many uploads are open")
+	// ErrVolumeSize means that the files of a volume would add up to more than MaxVolumeBytes. Nothing of the write was kept.
+	ErrVolumeSize = errors.New("snapshots: the volume would be larger than a volume may be")
 	// ErrTooLarge means that metadata exceeds its bound.
 	ErrTooLarge = errors.New("snapshots: metadata too large")
 )

@@ -3,6 +3,8 @@ package snapshots
 import (
 	"math"
 	"time"
+
+	"holdfast/snapshots/stream"
 )
 
 const (
@@ -14,6 +16,9 @@ const (
 	MaxComponent = 255
 	// MaxVolumeName bounds the name of a volume, in bytes.
 	MaxVolumeName = 128
+	// MaxVolumeBytes bounds the sum of the sizes of what lives in a volume, in bytes (1 EiB, as for one file): holes count,
+	// though they take no room, and so do chunks that stand in many files.
+	MaxVolumeBytes = stream.MaxSize
 	// MaxNote bounds the note of a snapshot, the name of a pin and the names of who did something, in bytes.
 	MaxNote = 256
 	// MaxLink bounds the target of a link, in bytes.

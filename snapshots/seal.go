@@ -114,7 +114,9 @@ func (b *treeBuilder) add(ctx context.Context, n Entry) error {
 	b.pageChildren += len(n.Recipe)
 	b.pageBytes += size
 	b.files++
-	b.bytes += n.Size
+	if b.bytes += n.Size; b.bytes < 0 {
+		return fmt.Errorf("%w: no number holds the sum of its sizes", ErrVolumeSize) // what nobody could read is no seal
+	}
 	return nil
 }
 

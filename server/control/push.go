@@ -15,6 +15,7 @@ var _ = register(
 	translation{snapshots.ErrChunkID, wire.TypeInvalid, "A chunk is not what its id says, or its length is not one of the volume's profile. Nothing of the segment was kept."},
 	translation{snapshots.ErrUnknownChunk, wire.TypePrecondition, "The segment refers to a chunk that the volume does not have. Nothing of it was kept: send the chunk itself."},
 	translation{snapshots.ErrSegment, wire.TypeConflict, "This is not the segment that is due. Nothing of it was kept."},
+	translation{snapshots.ErrVolumeSize, wire.TypeTooLarge, "The files of the volume would add up to more than 1 EiB, holes included. Nothing of this was kept."},
 	translation{snapshots.ErrFormat, wire.TypeInvalid, "What was sent is not well-formed. Nothing of it was kept."},
 )
 
