@@ -23,10 +23,10 @@ func (r *idleReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := r.body.Read(p)
-	if err != nil {
-		// What follows is the commit. A deadline left behind would end it.
-		err = errors.Join(err, deadline(r.ctl.SetReadDeadline(time.Time{})))
-		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		// What follows is the commit. A deadline left behind would end it. (One that is left by a body that failed ends
+		// nothing but what net/http still wants to read of it.)
+		if err = deadline(r.ctl.SetReadDeadline(time.Time{})); err == nil {
 			err = io.EOF // readers compare it
 		}
 	}

@@ -9,6 +9,10 @@ import (
 const (
 	// DefaultIdle is how long a transfer may stand still before it is given up.
 	DefaultIdle = 2 * time.Minute
+	// maxLeave is how long what is left of a body that nobody read may take to come; maxSpare bounds, in bytes, the body of
+	// a request that takes none.
+	maxLeave = 10 * time.Second
+	maxSpare = 64 << 10
 	// MaxTarget bounds the percent-encoded path of a request.
 	MaxTarget = 16 << 10
 	// maxETags bounds the entity tags of one precondition.

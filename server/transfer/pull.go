@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -47,9 +48,17 @@ func (h *handler) pull(c echo.Context, who control.Caller, t target) error {
 		return err
 	}
 	var in wire.Pull
-	d := json.NewDecoder(http.MaxBytesReader(c.Response(), r.Body, maxPullRequest))
+	body := http.MaxBytesReader(c.Response(), io.NopCloser(h.body(c)), maxPullRequest)
+	d := json.NewDecoder(body)
 	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil && !errors.Is(err, io.EOF) { // no body: everything, as it is now
+	err := d.Decode(&in)
+	if err == nil {
+		_, err = io.Copy(io.Discard, body) // to its end: no deadline for reading is left then
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	if err != nil && !errors.Is(err, io.EOF) { // no body: everything, as it is now
 		return control.NewError(wire.TypeInvalid, err, "The body says in JSON what to pull, in at most %d bytes: at, prefix, after, until, list, path, offset.", maxPullRequest)
 	}
 	if t.snapshot != "" && in.At != nil {

@@ -41,19 +41,26 @@ func Mount(e *echo.Echo, c *control.Control, o Options) error {
 	}
 	h := &handler{control: c, Options: o, origin: http.NewCrossOriginProtection()}
 	e.Any(Prefix+"*", func(c echo.Context) error {
-		if err := h.serve(c); err != nil {
-			return h.refuse(c, err)
+		err := h.serve(c)
+		if err != nil {
+			err = h.refuse(c, err)
 		}
-		return nil
+		// What is left of a body nobody here read is read by net/http before the answer goes out: not for ever.
+		return errors.Join(err, deadline(http.NewResponseController(c.Response()).SetReadDeadline(h.Now().Add(min(h.Idle, maxLeave)))))
 	})
 	return nil
 }
 
 func (h *handler) serve(c echo.Context) error {
 	r := c.Request()
-	// The connection may have a deadline left from another kind of request.
+	// The connection may have a deadline left from another kind of request. A body has one from the start: whoever sends
+	// none may not even be known here.
 	ctl := http.NewResponseController(c.Response())
-	if err := errors.Join(deadline(ctl.SetReadDeadline(time.Time{})), deadline(ctl.SetWriteDeadline(time.Time{}))); err != nil {
+	var reading time.Time
+	if r.ContentLength != 0 {
+		reading = h.Now().Add(h.Idle)
+	}
+	if err := errors.Join(deadline(ctl.SetReadDeadline(reading)), deadline(ctl.SetWriteDeadline(time.Time{}))); err != nil {
 		return err
 	}
 	t, err := parseTarget(r.URL.EscapedPath())
@@ -75,6 +82,12 @@ func (h *handler) serve(c echo.Context) error {
 	who, err := h.control.AuthenticateData(r.Context(), cred)
 	if err != nil {
 		return err
+	}
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodDelete: // none of them takes a body
+		if err := h.spare(c); err != nil {
+			return err
+		}
 	}
 	if t.kind == "pull" || t.kind == "keys" {
 		return h.reading(c, who, t)
@@ -125,6 +138,18 @@ func (h *handler) body(c echo.Context) io.Reader {
 	return &idleReader{body: c.Request().Body, ctl: http.NewResponseController(c.Response()), idle: h.Idle, now: h.Now}
 }
 
+// spare passes over the body of a request that takes none, so that what follows has no deadline for reading left.
+func (h *handler) spare(c echo.Context) error {
+	if c.Request().ContentLength == 0 {
+		return nil
+	}
+	n, err := io.Copy(io.Discard, io.LimitReader(h.body(c), maxSpare+1))
+	if n > maxSpare {
+		return control.NewError(wire.TypeTooLarge, nil, "This place takes no body.")
+	}
+	return err
+}
+
 // refuse answers with a problem, or, when the answer has begun, ends the
 // connection so that nobody takes a part for the whole.
 func (h *handler) refuse(c echo.Context, err error) error {
@@ -148,7 +173,7 @@ func (h *handler) refuse(c echo.Context, err error) error {
 // fault of the service.
 func uploadError(err error) error {
 	var known *control.Error
-	if errors.As(err, &known) && known.Type != wire.TypeInternal {
+	if errors.As(err, &known) && known.Type != wire.TypeInternal && known.Type != wire.TypeUnavailable {
 		return err
 	}
 	switch {
