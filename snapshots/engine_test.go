@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,6 +38,26 @@ func put(t testing.TB, e *snapshotstest.Env, v snapshots.VolumeID, path, body st
 		t.Fatal(err)
 	}
 	return out
+}
+
+// putMany stores n files, many at once, so that the engine commits them together.
+func putMany(t testing.TB, e *snapshotstest.Env, v snapshots.VolumeID, n int, file func(i int) (path, body string)) {
+	t.Helper()
+	var next atomic.Int64
+	errs := make([]error, 32)
+	var wg sync.WaitGroup
+	for w := range errs {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n && errs[w] == nil; i = int(next.Add(1)) - 1 {
+				path, body := file(i)
+				_, errs[w] = e.Put(t.Context(), snapshots.PutRequest{Tenant: tenant, Volume: v, Path: path}, strings.NewReader(body))
+			}
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func get(t testing.TB, e *snapshotstest.Env, v snapshots.VolumeID, path string, m snapshots.Moment) string {
@@ -220,9 +241,7 @@ func TestI11_EveryMomentComesBack(t *testing.T) {
 func TestSnapshotSealProveCopy(t *testing.T) {
 	each(t, func(t *testing.T, e *snapshotstest.Env) {
 		v := e.Volume(t, "v", snapshots.Files)
-		for i := range 1500 {
-			put(t, e, v.ID, fmt.Sprintf("d/%04d", i), fmt.Sprint(i))
-		}
+		putMany(t, e, v.ID, 1500, func(i int) (path, body string) { return fmt.Sprintf("d/%04d", i), fmt.Sprint(i) })
 		s, err := e.TakeSnapshot(t.Context(), tenant, v.ID, "me", "note")
 		if err != nil || s.State() != snapshots.Taken {
 			t.Fatal(s, err)
