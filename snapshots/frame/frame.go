@@ -182,18 +182,7 @@ func NumberOf(f []byte) (key.Number, error) {
 // The id is computed again from the plaintext. The frame itself is left as it is. Whatever the frame says, no more than
 // its own length and max bytes are allocated.
 func Open(dst []byte, keys Keys, id chunk.ID, kind chunk.Kind, f []byte, max int) ([]byte, error) {
-	n, err := NumberOf(f)
-	if err != nil {
-		return nil, err
-	}
-	k, err := keys.Key(n)
-	if err != nil {
-		return nil, err
-	}
-	if k.Tenant() != keys.Tenant() {
-		return nil, ErrTenant
-	}
-	aead, nonce, err := derive(k, f[8:headerSize])
+	aead, nonce, k, err := unlock(keys, f)
 	if err != nil {
 		return nil, err
 	}
@@ -219,18 +208,16 @@ func Open(dst []byte, keys Keys, id chunk.ID, kind chunk.Kind, f []byte, max int
 // for this tenant, id and kind by somebody who has the tenant's key is certain, that its id is the right one for it is
 // what ingest has seen to and what a proof looks at. It decrypts in place: the bytes of f are spent, also when it fails.
 func Read(dst []byte, keys Keys, id chunk.ID, kind chunk.Kind, f []byte, max int) ([]byte, error) {
-	n, err := NumberOf(f)
+	text, err := decrypt(keys, id, kind, f)
 	if err != nil {
 		return nil, err
 	}
-	k, err := keys.Key(n)
-	if err != nil {
-		return nil, err
-	}
-	if k.Tenant() != keys.Tenant() {
-		return nil, ErrTenant
-	}
-	aead, nonce, err := derive(k, f[8:headerSize])
+	return inflate(dst, text, max)
+}
+
+// decrypt decrypts a frame in place, and answers its text: the inner header, the stored bytes and the padding.
+func decrypt(keys Keys, id chunk.ID, kind chunk.Kind, f []byte) ([]byte, error) {
+	aead, nonce, k, err := unlock(keys, f)
 	if err != nil {
 		return nil, err
 	}
@@ -238,7 +225,25 @@ func Read(dst []byte, keys Keys, id chunk.ID, kind chunk.Kind, f []byte, max int
 	if err != nil {
 		return nil, ErrAuthentic
 	}
-	return inflate(dst, text, max)
+	return text, nil
+}
+
+// unlock finds the key set that sealed a frame, and makes the frame's cipher and nonce. A frame that is too short for its
+// headers, or has others than this version's, is refused here.
+func unlock(keys Keys, f []byte) (cipher.AEAD, []byte, *key.Tenant, error) {
+	n, err := NumberOf(f)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	k, err := keys.Key(n)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if k.Tenant() != keys.Tenant() {
+		return nil, nil, nil, ErrTenant
+	}
+	aead, nonce, err := derive(k, f[8:headerSize])
+	return aead, nonce, k, err
 }
 
 // inflate reads the inner header and appends the plaintext to dst.

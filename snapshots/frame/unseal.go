@@ -20,24 +20,9 @@ type Stored struct {
 // content to somebody who computes it, as the client of a pull does, and for nobody else: they use Open. The bytes of f
 // are spent, also when it fails.
 func Unseal(keys Keys, id chunk.ID, kind chunk.Kind, f []byte) (Stored, error) {
-	n, err := NumberOf(f)
+	text, err := decrypt(keys, id, kind, f)
 	if err != nil {
 		return Stored{}, err
-	}
-	k, err := keys.Key(n)
-	if err != nil {
-		return Stored{}, err
-	}
-	if k.Tenant() != keys.Tenant() {
-		return Stored{}, ErrTenant
-	}
-	aead, nonce, err := derive(k, f[8:headerSize])
-	if err != nil {
-		return Stored{}, err
-	}
-	text, err := aead.Open(f[headerSize:headerSize], nonce, f[headerSize:], associated(f, kind, id, k.Tenant()))
-	if err != nil {
-		return Stored{}, ErrAuthentic
 	}
 	size, stored := int(binary.BigEndian.Uint32(text[4:])), int(binary.BigEndian.Uint32(text[8:]))
 	if stored > len(text)-innerSize || size > MaxPlaintext {

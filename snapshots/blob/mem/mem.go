@@ -29,17 +29,6 @@ func New() *Store { return &Store{blobs: map[string][]byte{}} }
 // NewQuota makes an empty store that is full at so many bytes.
 func NewQuota(bytes int64) *Store { return &Store{blobs: map[string][]byte{}, quota: bytes} }
 
-// Corrupt lets a test change a blob in place, which no blob.Store can. It says whether the blob is there.
-func (s *Store) Corrupt(name string, change func([]byte) []byte) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b, ok := s.blobs[name]
-	if ok {
-		s.blobs[name] = change(bytes.Clone(b))
-	}
-	return ok
-}
-
 // Create implements blob.Store.
 func (s *Store) Create(ctx context.Context, name string) (blob.Writer, error) {
 	if err := blob.ValidateName(name); err != nil {
