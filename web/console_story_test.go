@@ -161,7 +161,7 @@ func TestT15_T19_StoryCharterChangeWithANewKey(t *testing.T) {
 		t.Errorf("approvers: %+v", named)
 	}
 	nora.open(t, "/requests/"+older.ID)
-	nora.see(t, "You cannot vote on this", "Came into the charter too late for this, or is not in it.")
+	nora.see(t, "You cannot vote on this", "Came into the charter too late for this request.")
 	nora.votes(t, older.ID, "approve", "", "Only approvers whom the charter")
 	if r := the.state(t, nora, older.ID); len(r.Votes) != 0 {
 		t.Errorf("a newcomer has voted: %+v", r.Votes)
@@ -181,6 +181,7 @@ func (w *world) until(t *testing.T, a *actor, request, state string) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the request never became %s: %+v", state, w.state(t, a, request))
 		}
+		beat()
 	}
 }
 
