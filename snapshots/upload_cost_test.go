@@ -28,8 +28,7 @@ func TestT40_UploadsThatAreOverCostNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			slices.Sort(took)
-			return took[len(took)/2]
+			return slices.Min(took) // the one that a busy machine disturbed least
 		}
 		few := begin()
 		if err := e.DB.Write(t.Context(), func(tx *sqldb.Tx) error {

@@ -315,12 +315,12 @@ func (s slowDisk) Create(ctx context.Context, name string) (blob.Writer, error) 
 }
 
 func (w slowWriter) Sync() error {
-	time.Sleep(300 * time.Millisecond)
+	time.Sleep(1500 * time.Millisecond)
 	return w.Writer.Sync()
 }
 
 func TestACommitIsNotStandingStill(t *testing.T) {
-	r := newRig(t, controltest.New(t, controltest.WithBlobs(slowDisk{mem.New()})), transfer.Options{Idle: 100 * time.Millisecond})
+	r := newRig(t, controltest.New(t, controltest.WithBlobs(slowDisk{mem.New()})), transfer.Options{Idle: time.Second})
 	r.put("f", "slowly durable")
 	r.put("g", "on the same connection")
 	r.holds("f", "slowly durable")
