@@ -68,6 +68,15 @@ func ParseMeta(b []byte) (Meta, error) {
 	return m, nil
 }
 
+// weight is about how many bytes the metadata has.
+func (m Meta) weight() int {
+	n := len(m.User) + len(m.Group) + len(m.Link) + len(m.ContentType)
+	for _, x := range m.Xattrs {
+		n += len(x.Name) + len(x.Value)
+	}
+	return n
+}
+
 // Check reports whether the metadata is within its bounds.
 func (m Meta) Check() error {
 	switch {

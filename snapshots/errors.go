@@ -50,6 +50,8 @@ var (
 	ErrUploads = errors.New("snapshots: too many uploads are open")
 	// ErrVolumeSize means that the files of a volume would add up to more than MaxVolumeBytes. Nothing of the write was kept.
 	ErrVolumeSize = errors.New("snapshots: the volume would be larger than a volume may be")
+	// ErrSparse means an archive that stands for far more zeroes than it has bytes.
+	ErrSparse = errors.New("snapshots: an archive of too many zeroes")
 	// ErrTooLarge means that metadata exceeds its bound.
 	ErrTooLarge = errors.New("snapshots: metadata too large")
 )

@@ -19,6 +19,10 @@ const (
 	// MaxVolumeBytes bounds the sum of the sizes of what lives in a volume, in bytes (1 EiB, as for one file): holes count,
 	// though they take no room, and so do chunks that stand in many files.
 	MaxVolumeBytes = stream.MaxSize
+	// maxTarZeroes and maxTarRatio bound, in bytes, the zeroes that an archive's sparse members stand for: so many, and so
+	// many more for each byte that came.
+	maxTarZeroes = 64 << 30
+	maxTarRatio  = 64
 	// MaxNote bounds the note of a snapshot, the name of a pin and the names of who did something, in bytes.
 	MaxNote = 256
 	// MaxLink bounds the target of a link, in bytes.

@@ -67,7 +67,8 @@ func entryOf(h *tar.Header) (Entry, error) {
 	if (name == "" || name == ".") && h.Typeflag == tar.TypeDir {
 		return Entry{}, errSkip
 	}
-	n := Entry{Path: name, Meta: Meta{Mode: uint32(h.Mode) & 0o7777, User: h.Uname, Group: h.Gname, MTime: h.ModTime.UnixNano()}}
+	// What is kept of a header is copied: its texts are parts of all that came with it.
+	n := Entry{Path: strings.Clone(name), Meta: Meta{Mode: uint32(h.Mode) & 0o7777, User: strings.Clone(h.Uname), Group: strings.Clone(h.Gname), MTime: h.ModTime.UnixNano()}}
 	if h.Uid < 0 || h.Gid < 0 || h.Uid > 1<<32-1 || h.Gid > 1<<32-1 || h.Devmajor < 0 || h.Devminor < 0 || h.Devmajor > 1<<32-1 || h.Devminor > 1<<32-1 {
 		return n, fmt.Errorf("%w: owner or device", ErrFormat)
 	}
@@ -78,12 +79,13 @@ func entryOf(h *tar.Header) (Entry, error) {
 	case tar.TypeDir:
 		n.Type = TypeDir
 	case tar.TypeSymlink:
-		n.Type, n.Meta.Link = TypeSymlink, h.Linkname
+		n.Type, n.Meta.Link = TypeSymlink, strings.Clone(h.Linkname)
 	case tar.TypeLink:
 		n.Type = TypeHardlink
 		for n.Meta.Link = h.Linkname; strings.HasPrefix(n.Meta.Link, "./"); {
 			n.Meta.Link = n.Meta.Link[2:]
 		}
+		n.Meta.Link = strings.Clone(n.Meta.Link)
 		if err := CheckPath(n.Meta.Link); err != nil {
 			return n, err
 		}
@@ -97,7 +99,7 @@ func entryOf(h *tar.Header) (Entry, error) {
 	}
 	for _, k := range slices.Sorted(maps.Keys(h.PAXRecords)) {
 		if name, ok := strings.CutPrefix(k, xattrPrefix); ok {
-			n.Meta.Xattrs = append(n.Meta.Xattrs, Xattr{name, h.PAXRecords[k]})
+			n.Meta.Xattrs = append(n.Meta.Xattrs, Xattr{strings.Clone(name), strings.Clone(h.PAXRecords[k])})
 		}
 	}
 	return n, n.Check()
@@ -171,11 +173,13 @@ func (e *Engine) PutTar(ctx context.Context, r PutTarRequest, body io.Reader) (T
 	}
 	p := stream.NewPipeline(s, table, e.c.Workers)
 	in := &tarIngest{e: e, s: s, v: v, r: r, sum: &sum}
-	a := tar.NewReader(body)
+	came := &counter{r: body}
+	a := tar.NewReader(came)
+	content := &expanded{ctx: ctx, r: a, came: came}
 	for {
 		h, err := a.Next()
 		if err == nil {
-			err = in.member(ctx, p, h, a)
+			err = in.member(ctx, p, h, content)
 		}
 		if err != nil {
 			err = errors.Join(ignoreEOF(err), in.flush(ctx), in.wait())
@@ -219,8 +223,9 @@ func (t *tarIngest) member(ctx context.Context, p *stream.Pipeline, h *tar.Heade
 		err = n.Check()
 	}
 	it := tarItem{entry: n}
+	t.bytes += int64(n.Meta.weight() + len(n.Path))
 	if err != nil {
-		it.err = &PathError{h.Name, err}
+		it.err = &PathError{strings.Clone(h.Name), err}
 	} else if n.Type == TypeFile {
 		if it.pending, err = p.Ingest(ctx, body); err != nil {
 			return &PathError{h.Name, err}
@@ -232,6 +237,38 @@ func (t *tarIngest) member(ctx context.Context, p *stream.Pipeline, h *tar.Heade
 		return t.flush(ctx)
 	}
 	return nil
+}
+
+// counter counts what came.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// expanded is the content of an archive's members. A sparse member of a few bytes may stand for any number of zeroes, which
+// have to be looked at: so many more than what came are refused, and whoever has gone is not worked for.
+type expanded struct {
+	ctx  context.Context
+	r    io.Reader
+	came *counter
+	n    int64
+}
+
+func (x *expanded) Read(p []byte) (int, error) {
+	if err := x.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := x.r.Read(p)
+	if x.n += int64(n); x.n > maxTarZeroes+maxTarRatio*x.came.n {
+		return 0, ErrSparse
+	}
+	return n, err
 }
 
 // flush begins to commit what has been read, once the batch before is durable. After one that failed nothing is committed.

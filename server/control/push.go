@@ -16,6 +16,7 @@ var _ = register(
 	translation{snapshots.ErrUnknownChunk, wire.TypePrecondition, "The segment refers to a chunk that the volume does not have. Nothing of it was kept: send the chunk itself."},
 	translation{snapshots.ErrSegment, wire.TypeConflict, "This is not the segment that is due. Nothing of it was kept."},
 	translation{snapshots.ErrVolumeSize, wire.TypeTooLarge, "The files of the volume would add up to more than 1 EiB, holes included. Nothing of this was kept."},
+	translation{snapshots.ErrSparse, wire.TypeTooLarge, "The archive's sparse files stand for far more zeroes than it has bytes. Push the files instead, or send them one by one. What came before is stored; nothing was deleted."},
 	translation{snapshots.ErrFormat, wire.TypeInvalid, "What was sent is not well-formed. Nothing of it was kept."},
 )
 
