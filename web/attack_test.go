@@ -69,6 +69,7 @@ func (a *actor) post(t *testing.T, path string, fields url.Values) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s never answered:\n%s", path, a.text())
 		}
+		beat()
 	}
 }
 

@@ -106,7 +106,7 @@ func TestNoTroubleGoesUnheard(t *testing.T) {
 			defer a.mu.Unlock()
 			return slices.ContainsFunc(a.trouble, func(s string) bool { return strings.HasPrefix(s, name) })
 		}
-		for deadline := time.Now().Add(patience); !there(); a.text() {
+		for deadline := time.Now().Add(patience); !there(); beat() {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s was not heard: %q", name, a.trouble)
 			}

@@ -70,6 +70,7 @@ func (a *actor) proven(t *testing.T, v wire.Volume, name string) (s wire.Snapsho
 		if time.Now().After(deadline) {
 			t.Fatal("the snapshot was never proven")
 		}
+		beat()
 		a.api(t, "GET", "/v1/snapshots/"+s.ID, nil, &s)
 	}
 	return s

@@ -92,6 +92,7 @@ func (w *world) sealed(t *testing.T, v wire.Volume, name string) (s wire.Snapsho
 		if time.Now().After(deadline) {
 			t.Fatal("the snapshot was never proven")
 		}
+		beat()
 		w.owner.api(t, "GET", "/v1/snapshots/"+s.ID, nil, &s)
 	}
 	return s

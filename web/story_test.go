@@ -212,6 +212,7 @@ func (a *actor) confirmIfAsked(t *testing.T, after string) {
 		case time.Now().After(deadline):
 			t.Fatalf("neither %q nor a step-up:\n%s", after, text)
 		}
+		beat()
 	}
 }
 

@@ -135,6 +135,7 @@ func TestT47_StoryALargeUploadGoesOn(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("nothing of it was kept")
 		}
+		beat()
 		if list := open(); len(list) == 1 {
 			kept = list[0]
 		}
@@ -178,6 +179,7 @@ func TestT47_StoryALargeUploadGoesOn(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("nothing of it was kept")
 		}
+		beat()
 		called(t, ticket.Ticket, "GET", uploads+"/"+u.ID, "", &u)
 	}
 	o.open(t, here)

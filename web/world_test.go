@@ -32,7 +32,11 @@ import (
 )
 
 // patience is how long a step of a story may take on a busy machine.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
+
+// beat is the pause of a loop that asks until something is so: one that asks without
+// a pause takes the processor from what it waits for.
+func beat() { <-time.After(20 * time.Millisecond) }
 
 // world is one running service and one browser, shared by all stories.
 type world struct {
@@ -257,6 +261,7 @@ func (a *actor) see(t *testing.T, words ...string) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the page never said %q:\n%s", missing, text)
 		}
+		beat()
 	}
 }
 
@@ -450,6 +455,7 @@ func (w *world) snapshots(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d snapshots were never proven", waiting)
 		}
+		beat()
 	}
 }
 
