@@ -142,8 +142,6 @@ type ChunkStore interface {
 	// OpenPacks lists packs that have no end and whose writer's lease is gone or was last renewed before the given time.
 	OpenPacks(ctx context.Context, tx *sqldb.Tx, renewedSince int64, limit int) ([]OpenPack, error)
 	InsertJournal(ctx context.Context, tx *sqldb.Tx, r JournalRow) error
-	// Journal lists the acknowledged records of a volume from after the given number.
-	Journal(ctx context.Context, tx *sqldb.Tx, v VolumeID, after int64, limit int) ([]JournalRow, error)
 }
 
 // JournalRow says where an acknowledged journal record stands.

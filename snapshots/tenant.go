@@ -183,15 +183,6 @@ func OpenKeys(ctx context.Context, db *sqldb.DB, store TenantStore, identity age
 	return key.NewRing(sets...)
 }
 
-// Client is what a client that chunks for itself gets of the tenant: chunking and id keys, never encryption keys.
-func (e *Engine) Client(ctx context.Context, tenant string) (key.Client, error) {
-	r, err := e.ring(ctx, tenant)
-	if err != nil {
-		return key.Client{}, err
-	}
-	return r.get().Current().Client(), nil
-}
-
 // Usage answers the tenant's quota and what it has used of it.
 func (e *Engine) Usage(ctx context.Context, tenant string) (t TenantState, err error) {
 	err = e.read(ctx, func(tx *sqldb.Tx) error {

@@ -69,9 +69,6 @@ func (t Type) Valid() bool { return t >= TypeFile && t <= TypeBlock }
 // HasContent reports whether entries of the type have a recipe.
 func (t Type) HasContent() bool { return t == TypeFile || t == TypeHardlink }
 
-// Device reports whether the type is one that an extraction refuses by default.
-func (t Type) Device() bool { return t == TypeFIFO || t == TypeChar || t == TypeBlock }
-
 // Meta is what is known of an entry besides its content. Only the server decides when a version was born; MTime is
 // what the client says.
 type Meta struct {

@@ -51,7 +51,7 @@ type NewUpload struct {
 	Volume      VolumeID
 	Owner       string
 	Path        string
-	Size        int64 // 1 to stream.MaxSize bytes
+	Size        int64 // 1 to maxUploadSize bytes
 	Modified    time.Time
 	ContentType string
 }

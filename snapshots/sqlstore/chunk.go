@@ -245,17 +245,3 @@ func (*Store) InsertJournal(ctx context.Context, tx *sqldb.Tx, r snapshots.Journ
 		r.Volume, r.Number, r.FirstSeq, r.LastSeq, r.Tenant, r.Frame.ID[:], r.Frame.Hash[:])
 	return err
 }
-
-// Journal implements snapshots.ChunkStore.
-func (*Store) Journal(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID, after int64, limit int) ([]snapshots.JournalRow, error) {
-	rows, err := tx.Query(ctx, `SELECT volume, number, first_seq, last_seq, tenant, id, frame_hash FROM journal
-		WHERE volume = $1 AND number > $2 ORDER BY number LIMIT $3`, v, after, limit)
-	return collect(rows, err, func(r *sql.Rows) (j snapshots.JournalRow, err error) {
-		var id, hash []byte
-		if err := r.Scan(&j.Volume, &j.Number, &j.FirstSeq, &j.LastSeq, &j.Tenant, &id, &hash); err != nil {
-			return j, err
-		}
-		err = errors.Join(fixed(j.Frame.ID[:], id), fixed(j.Frame.Hash[:], hash))
-		return j, err
-	})
-}

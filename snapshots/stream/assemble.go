@@ -22,9 +22,6 @@ func NewAssembly(sink Sink) *Assembly {
 	return &Assembly{b: builder{nodes: sink.Node}, d: NewDigest()}
 }
 
-// Size is the length so far, in bytes.
-func (a *Assembly) Size() int64 { return a.size }
-
 // Data adds a stored chunk of n plain bytes.
 func (a *Assembly) Data(ctx context.Context, c node.Child, n int64) error {
 	if err := a.grow(n); err != nil {

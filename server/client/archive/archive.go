@@ -31,8 +31,6 @@ var ErrNotDirectory = errors.New("not a directory")
 
 // Options of an archive.
 type Options struct {
-	// Remove deletes in the volume what the archive does not name; Push only.
-	Remove bool
 	// Progress gets every byte of content that was read.
 	Progress io.Writer
 	// Skip leaves a path of the directory out, with everything below it.
@@ -51,7 +49,7 @@ func Push(ctx context.Context, c *client.Client, dir, volume string, o Options) 
 		w.CloseWithError(errors.Join(err, buffered.Flush())) // nil ends the archive; anything else makes the upload fail
 		written <- changed
 	}()
-	u, err = c.PutTar(ctx, volume, r, o.Remove)
+	u, err = c.PutTar(ctx, volume, r, false)
 	r.CloseWithError(errors.New("the upload ended"))
 	return u, <-written, err
 }

@@ -47,7 +47,6 @@ type writer struct {
 	cur     *segment
 	entry   *record.Entry // of the open file
 	extents []extent
-	size    int64
 	number  uint64
 }
 
@@ -118,7 +117,7 @@ func (w *writer) write(o op, long bool) error {
 	case opEntry:
 		o.entry.Number = w.number
 		w.number++
-		w.entry, w.extents, w.size = o.entry, nil, 0
+		w.entry, w.extents = o.entry, nil
 		t.buf = record.AppendEntry(t.buf, o.entry)
 		s.entries++
 	case opPiece:
@@ -140,7 +139,6 @@ func (w *writer) write(o op, long bool) error {
 
 func (w *writer) piece(p *piece, long bool) {
 	t, n := w.cur.text, len(p.data)
-	w.size += p.size()
 	w.extents = append(w.extents, extent{p.id, p.size(), p.hole > 0})
 	switch {
 	case p.hole > 0:

@@ -54,8 +54,6 @@ type Options struct {
 	ForeignLinks bool
 	// Refused is called for every member that was not extracted; extraction goes on. When it is nil the first ends it.
 	Refused func(MemberError)
-	// Done is called after every member that was extracted.
-	Done func(name string, size int64)
 }
 
 const (
@@ -97,8 +95,6 @@ func Extract(root *os.Root, archive io.Reader, o Options) error {
 			if err := x.refuse(h.Name, err); err != nil {
 				return err
 			}
-		} else if o.Done != nil {
-			o.Done(h.Name, h.Size)
 		}
 	}
 }
