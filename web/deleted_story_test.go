@@ -3,13 +3,26 @@ package web_test
 import (
 	"archive/tar"
 	"bytes"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 
 	"holdfast/server/wire"
 )
+
+// lossWords is what the overview says of the two folders.
+var lossWords = regexp.MustCompile(`two folders: 3 files and 3 folders were deleted at (\S+ \S+) UTC\. Until (\S+ \S+) UTC`)
+
+// moment reads a time as pages write it.
+func moment(t *testing.T, text string) time.Time {
+	t.Helper()
+	at, err := time.Parse(time.DateTime, text)
+	must(t, err)
+	return at
+}
 
 // TestStoryTwoFoldersInOnePress: two folders with entries of their own are deleted
 // in one press; they are one act, and one press brings both back with all that they
@@ -50,6 +63,12 @@ func TestStoryTwoFoldersInOnePress(t *testing.T) {
 	throwAway()
 	o.open(t, "/")
 	o.see(t, "two folders", "3 files and 3 folders were deleted at")
+	// The volume is minutes younger than its undo window, and its files have all of it.
+	if m := lossWords.FindStringSubmatch(o.text()); m == nil {
+		t.Errorf("until when is not said:\n%s", o.text())
+	} else if d := moment(t, m[2]).Sub(moment(t, m[1])); d < 9*time.Minute {
+		t.Errorf("what was deleted can be brought back for %s only", d)
+	}
 	o.open(t, here+"/deleted")
 	o.see(t, "3 files and 3 folders deleted", "crypto/", "fmt/")
 	if n := get(t, o, chromedp.Evaluate[int](`document.querySelectorAll("main section.card").length`)); n != 1 {

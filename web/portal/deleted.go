@@ -43,6 +43,14 @@ func lastAct(v *page.Visit, volume wire.Volume) (*view.Gone, error) {
 	}
 	act := list.Acts[0]
 	undo := v.Control.Clock.Now().Sub(volume.UndoFrom)
+	if !volume.UndoFrom.After(volume.CreatedAt) {
+		// The volume is younger than its window, which so says nothing of the window's length.
+		kept, err := v.Control.Retention(v.Context(), v.Who, volume.ID)
+		if err != nil {
+			return nil, err
+		}
+		undo = max(undo, time.Duration(kept.UndoSeconds)*time.Second)
+	}
 	return &view.Gone{Act: act, Ends: act.Until.Add(undo).Truncate(time.Second), Path: "/volumes/" + volume.ID + "/deleted"}, nil
 }
 
