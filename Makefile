@@ -9,7 +9,10 @@ LONGEST := ./web ./server/demo ./server/control ./server/e2e/kill ./snapshots ./
 
 # What runs concurrently, and so runs under the race detector. Of the use cases only
 # the races themselves: the rest is sequential, and slow under the detector.
-RACE := ./internal/sqldb/... ./authz/... ./quorum/... $$(go list ./snapshots/... | grep -v /rebuild)
+RACE := $$(go list ./internal/sqldb/... ./authz/... ./quorum/... ./snapshots/... | grep -vE '/rebuild$$|/snapshots$$|/sweep$$|/quorum/sqlstore$$')
+# The concurrent packages with heavy models. The detector sees fewer cases of a model
+# than `make test` tries: a case does one thing after the other.
+RACE_MODELS := ./snapshots ./snapshots/sweep ./quorum/sqlstore
 # Of the packages above, what is slow and does one thing at a time: the matrix of
 # faults, gigabytes for their memory, a measure of time; and rebuilding. `make test`
 # runs all of it.
@@ -25,7 +28,7 @@ FUZZTIME ?= 2m
 # What the bench is asked for, such as BENCH='--size 64MiB --only stream'.
 BENCH ?= --peers restic,borg,kopia --size 1GiB
 
-.PHONY: build test race race-packages race-control lint soak bench benchmarks generate pictures setup clean
+.PHONY: build test race race-models race-control race-packages lint soak bench benchmarks generate pictures setup clean
 
 build: ## a static binary in bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/holdfast .
@@ -37,14 +40,17 @@ test: setup ## all tests on SQLite and PostgreSQL, embedded and real Redis, and 
 	@CGO_ENABLED=0 .ci/with-postgres go test -timeout 15m -p 3 $(LONGEST) ./...
 
 race: setup ## the concurrent packages under the race detector
-	@CGO_ENABLED=1 go build -race $(SQLITE_UNWATCHED) $(RACE) ./server/control
-	@$(MAKE) --no-print-directory -k -j2 race-packages race-control
+	@CGO_ENABLED=1 go build -race $(SQLITE_UNWATCHED) $(RACE) $(RACE_MODELS) ./server/control
+	@$(MAKE) --no-print-directory -k -j3 race-models race-control race-packages
 
-race-packages:
-	@CGO_ENABLED=1 .ci/with-postgres go test -race $(SQLITE_UNWATCHED) -timeout 15m -skip $(NO_RACE) ./snapshots ./snapshots/sweep ./snapshots/site $(RACE)
+race-models:
+	@CGO_ENABLED=1 .ci/with-postgres go test -race $(SQLITE_UNWATCHED) -timeout 15m -skip $(NO_RACE) $(RACE_MODELS) -rapid.checks=25
 
 race-control:
 	@CGO_ENABLED=1 .ci/with-postgres go test -race $(SQLITE_UNWATCHED) -timeout 15m -run $(CONTROL_RACES) ./server/control
+
+race-packages:
+	@CGO_ENABLED=1 .ci/with-postgres go test -race $(SQLITE_UNWATCHED) -timeout 15m -p 1 -skip $(NO_RACE) $(RACE)
 
 lint: ## format, vet, staticcheck, tidiness, generated code, architecture
 	@.ci/lint
