@@ -42,7 +42,11 @@ func logPages(s *page.Site) {
 		if err != nil {
 			return err
 		}
-		return v.Show(view.Frame{Title: "Entry " + v.Param("index") + " of the log", Here: "/log"}, func(f view.Frame) templ.Component { return view.EntryPage(f, checked) })
+		names, err := tenantNames(v)
+		if err != nil {
+			return err
+		}
+		return v.Show(view.Frame{Title: "Entry " + v.Param("index") + " of the log", Here: "/log"}, func(f view.Frame) templ.Component { return view.EntryPage(f, checked, names) })
 	})
 }
 

@@ -176,7 +176,11 @@ func activityPages(s *page.Site) {
 		if err != nil {
 			return err
 		}
-		return v.Show(view.Frame{Title: "Entry " + v.Param("index") + " of the log", Here: "/activity"}, func(f view.Frame) templ.Component { return view.EntryPage(f, checked) })
+		names, err := ownNames(v)
+		if err != nil {
+			return err
+		}
+		return v.Show(view.Frame{Title: "Entry " + v.Param("index") + " of the log", Here: "/activity"}, func(f view.Frame) templ.Component { return view.EntryPage(f, checked, names) })
 	})
 }
 
