@@ -69,6 +69,10 @@ type (
 		VolumePath
 		Cursor string `query:"cursor" maxLength:"8192"`
 	}
+	bringBack struct {
+		VolumePath
+		Body wire.BringBack
+	}
 	snapshotEntries struct {
 		SnapshotPath
 		Listing
@@ -124,6 +128,19 @@ func (a *API) dataRoutes() {
 	handle(a, route(http.MethodGet, "/v1/volumes/{volume}/deletions", volumes, "List what was deleted within the undo window, newest first"),
 		func(ctx context.Context, who control.Caller, in *deletions) (wire.Deletions, error) {
 			return c.Deletions(ctx, who, in.Volume, in.Cursor)
+		})
+	handle(a, route(http.MethodGet, "/v1/volumes/{volume}/acts", volumes, "List the same as acts: what was deleted within a minute of each other"),
+		func(ctx context.Context, who control.Caller, in *deletions) (wire.Acts, error) {
+			acts, err := c.Acts(ctx, who, in.Volume, in.Cursor, control.ActBounds{Acts: actsPage, Entries: actEntries, For: actsFor})
+			if acts.Acts == nil {
+				acts.Acts = []wire.Act{}
+			}
+			return acts, err
+		})
+	handle(a, route(http.MethodPost, "/v1/volumes/{volume}/bring-back", volumes, "Bring back what an act deleted; overwrites nothing"),
+		func(ctx context.Context, who control.Caller, in *bringBack) (wire.Brought, error) {
+			b := in.Body
+			return c.BringBack(ctx, who, in.Volume, b.Until, b.From, b.Prefix, b.Cursor)
 		})
 	handle(a, route(http.MethodPost, "/v1/volumes/{volume}/restore", volumes, "Bring a snapshot or a moment back"),
 		func(ctx context.Context, who control.Caller, in *restore) (wire.Restored, error) {

@@ -113,6 +113,22 @@ func TestTheClientSpeaksToTheRoutes(t *testing.T) {
 		if err != nil || removed.Files != 1 {
 			t.Fatal(removed, err)
 		}
+		acts, err := c.Acts(ctx, name, "")
+		if err != nil || len(acts.Acts) != 1 || acts.Acts[0].Files != 1 || acts.Acts[0].Until.IsZero() {
+			t.Fatal(acts, err)
+		}
+		for want := int64(1); want >= 0; want-- { // the second time it is there
+			back, err := c.BringBack(ctx, name, wire.BringBack{Until: acts.Acts[0].Until, From: acts.Acts[0].From, Prefix: "d/"}, nil)
+			if err != nil || back.Files != want || back.Differ != 0 {
+				t.Fatal(back, err)
+			}
+		}
+		r, err = c.GetFile(ctx, client.Source{Volume: v.ID}, "d/a b;c")
+		if got := content(t, r, err); got != "one" {
+			t.Fatal(got)
+		}
+		_, err = c.RemoveFile(ctx, v.ID, "d", true)
+		ok(t, err)
 		restored, err := c.Restore(ctx, v.ID, wire.Restore{Snapshot: s.ID}, nil)
 		if err != nil || restored.Files != 1 {
 			t.Fatal(restored, err)
@@ -184,6 +200,7 @@ func TestT11_EveryDataRoute(t *testing.T) {
 	for _, route := range [][3]string{
 		{"GET", "/v1/volumes/V", ""}, {"DELETE", "/v1/volumes/V", ""}, {"GET", "/v1/volumes/V/entries", ""}, {"GET", "/v1/volumes/V/entries?at=2026-11-22T12:00:05Z", ""},
 		{"POST", "/v1/volumes/V/restore", `{"at":"2026-11-22T12:00:05Z"}`}, {"POST", "/v1/volumes/V/ticket", `{"operations":["get"]}`},
+		{"GET", "/v1/volumes/V/acts", ""}, {"POST", "/v1/volumes/V/bring-back", `{"until":"2026-11-22T12:00:05Z"}`},
 		{"GET", "/v1/volumes/V/snapshots", ""}, {"POST", "/v1/volumes/V/snapshots", `{}`},
 		{"GET", "/v1/snapshots/S", ""}, {"DELETE", "/v1/snapshots/S", ""}, {"GET", "/v1/snapshots/S/entries", ""},
 	} {

@@ -36,7 +36,7 @@ var reviewed = map[string]string{
 	"token create": "adds", "token list": "reads", "token revoke": "stops",
 	"request delete": "asks", "request ask": "asks", "request confirm": "asks", "request list": "reads", "request show": "reads",
 	"request brief": "reads", "staff changes": "reads", "charter approvers": "reads", "charter terms": "reads", "charter compose": "reads", "sites": "reads",
-	"diff": "reads", "deleted": "reads",
+	"diff": "reads", "deleted": "reads", "bring-back": "primary",
 	"request statement": "reads", "request approve": "asks", "request deny": "stops", "request cancel": "stops", "request undo": "stops",
 	"hold place": "stops", "hold list": "reads", "freeze now": "stops", "freeze list": "reads",
 	"charter show": "reads", "charter propose": "asks", "charter ceremony": "asks", "charter recovery-key": "local",

@@ -85,7 +85,7 @@ func (s *shell) root() *cobra.Command {
 		}
 	}
 	group("run", s.serveCommand(), s.demoCommand(), s.tenantCommand(), s.staffCommand(), s.clockCommand(), s.scrubCommand(), s.rebuildCommand())
-	group("data", s.loginCommand(), s.logoutCommand(), s.volumeCommand(), s.pushCommand(), s.listCommand(), s.diffCommand(), s.deletedCommand(), s.catCommand(), s.removeCommand(), s.snapshotCommand(), s.restoreCommand(), s.tokenCommand())
+	group("data", s.loginCommand(), s.logoutCommand(), s.volumeCommand(), s.pushCommand(), s.listCommand(), s.diffCommand(), s.deletedCommand(), s.bringBackCommand(), s.catCommand(), s.removeCommand(), s.snapshotCommand(), s.restoreCommand(), s.tokenCommand())
 	group("gate", s.requestCommand(), s.holdCommand(), s.freezeCommand(), s.charterCommand(), s.sitesCommand())
 	group("proof", s.logCommand(), s.warrantCommand())
 	return root

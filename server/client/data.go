@@ -48,6 +48,29 @@ func (c *Client) Deletions(ctx context.Context, volume, cursor string) (d wire.D
 	return d, c.call(ctx, http.MethodGet, query("/v1/volumes/"+escape(volume)+"/deletions", "cursor", cursor), nil, &d)
 }
 
+// Acts lists what was deleted as acts of deletion, newest first.
+func (c *Client) Acts(ctx context.Context, volume, cursor string) (a wire.Acts, err error) {
+	return a, c.call(ctx, http.MethodGet, query("/v1/volumes/"+escape(volume)+"/acts", "cursor", cursor), nil, &a)
+}
+
+// BringBack brings back what an act of deletion deleted, all of it, and overwrites
+// nothing. progress, if any, hears what has come back so far.
+func (c *Client) BringBack(ctx context.Context, volume string, ask wire.BringBack, progress func(wire.Brought)) (sum wire.Brought, err error) {
+	for {
+		var part wire.Brought
+		if err := c.call(ctx, http.MethodPost, "/v1/volumes/"+escape(volume)+"/bring-back", ask, &part); err != nil {
+			return sum, err
+		}
+		sum.Files, sum.Folders, sum.Bytes, sum.Differ = sum.Files+part.Files, sum.Folders+part.Folders, sum.Bytes+part.Bytes, sum.Differ+part.Differ
+		if part.Next == "" {
+			return sum, nil
+		}
+		if ask.Cursor = part.Next; progress != nil {
+			progress(sum)
+		}
+	}
+}
+
 // Snapshots lists a volume's snapshots, newest first.
 func (c *Client) Snapshots(ctx context.Context, volume string) (s []wire.Snapshot, err error) {
 	return s, c.call(ctx, http.MethodGet, "/v1/volumes/"+escape(volume)+"/snapshots", nil, &s)

@@ -18,7 +18,7 @@ var open = []string{
 
 // tokenMay are the changing routes that a token with every scope may use: none of
 // them touches a copy, a factor, an account or a request that somebody confirmed.
-var tokenMay = regexp.MustCompile(`^(GET .*|POST /v1/requests|POST /v1/volumes|POST /v1/volumes/\{volume\}/(restore|ticket|snapshots)|POST /v1/session(/key/.*)?|POST /v1/invitations/.*)$`)
+var tokenMay = regexp.MustCompile(`^(GET .*|POST /v1/requests|POST /v1/volumes|POST /v1/volumes/\{volume\}/(restore|bring-back|ticket|snapshots)|POST /v1/session(/key/.*)?|POST /v1/invitations/.*)$`)
 
 // own are routes with an id that show no tenant's business, or only the caller's.
 var own = regexp.MustCompile(`^(GET /v1/charters/.*|GET /v1/log/.*|DELETE /v1/sessions/.*)$`)
