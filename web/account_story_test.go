@@ -85,6 +85,17 @@ func TestStoryPasswordAndRecoveryCodes(t *testing.T) {
 	a.press(t, "Confirm with a passkey")
 	a.see(t, "Old password")
 	old := a.password
+	// A slip costs no second confirmation.
+	for _, slip := range []struct{ typed, again, says string }{
+		{"another staple horse 8 battery", "another staple horse 8 batter", "The two new passwords differ"},
+		{"aaaaaaaaaaaa", "aaaaaaaaaaaa", "The password is too weak"},
+	} {
+		a.fill(t, "#old-password", old)
+		a.fill(t, "#new-password", slip.typed)
+		a.fill(t, "#repeat", slip.again)
+		a.press(t, "Change the password")
+		a.see(t, slip.says, "Old password")
+	}
 	a.password = "another staple horse 8 battery"
 	a.fill(t, "#old-password", old)
 	a.fill(t, "#new-password", a.password)

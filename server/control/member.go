@@ -156,6 +156,12 @@ func (c *Control) RemoveMember(ctx context.Context, who Caller, personID string)
 
 // ChangePassword changes the caller's own password; all other sessions end.
 func (c *Control) ChangePassword(ctx context.Context, who Caller, in wire.ChangePassword) (Opened, error) {
+	// What is wrong with the new one is said before a confirmation is used up for it.
+	if in.New != "" {
+		if err := password.Check(in.New, who.Person.Email, who.Person.Name); err != nil {
+			return Opened{}, wrap(err)
+		}
+	}
 	if _, err := c.decideOnce(ctx, who, authz.PasswordChange, own(who), ""); err != nil {
 		return Opened{}, err
 	}
@@ -164,7 +170,7 @@ func (c *Control) ChangePassword(ctx context.Context, who Caller, in wire.Change
 	}
 	if _, err := c.Passwords.Verify(ctx, who.Person.Password, in.Old); err != nil {
 		if errors.Is(err, password.ErrMismatch) {
-			return Opened{}, newError(wire.TypeBadCredentials, err, "The old password is not right.")
+			return Opened{}, newError(wire.TypeBadCredentials, err, "The old password is not right. Your confirmation is used up: confirm again, and type it anew.")
 		}
 		return Opened{}, wrap(err)
 	}

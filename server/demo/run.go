@@ -208,7 +208,7 @@ func (in *installation) welcomeText() error {
 		}
 		fmt.Fprintf(&b, "  %-14s %-20s %-22s %-26s %s\n", p.Name, role, p.Email, p.Password, p.TOTP)
 	}
-	fmt.Fprintf(&b, "\nApprovers sign in at the console, the others at the portal. Put a TOTP secret into an authenticator app, or print\n")
+	fmt.Fprintf(&b, "\nApprovers and auditors sign in at the console, the others at the portal. Put a TOTP secret into an authenticator app, or print\n")
 	fmt.Fprintf(&b, "a code now with: %s demo code%s FIRST-NAME. Everything is also in %s.\n", run, dir, filepath.Join(in.dir, stateFile))
 	fmt.Fprintf(&b, "\nTry next, in another terminal, in this directory:\n")
 	for i, what := range []string{

@@ -1,6 +1,8 @@
 package page
 
 import (
+	"slices"
+
 	"github.com/a-h/templ"
 
 	"holdfast/server/control"
@@ -36,9 +38,13 @@ func (s *Site) accountPages() {
 	}, showPassword)
 	s.Post("/password", func(v *Visit) error {
 		if v.Field("password") != v.Field("repeat") {
-			return control.NewError(wire.TypeInvalid, nil, "The two new passwords differ. Type the same one twice.")
+			return v.orAgain(control.NewError(wire.TypeInvalid, nil, "The two new passwords differ. Type the same one twice."), showNewPassword)
 		}
 		o, err := v.Control.ChangePassword(v.Context(), v.Who, wire.ChangePassword{Old: v.Field("old-password"), New: v.Field("password")})
+		if err != nil && control.AsError(err).Type == wire.TypeInvalid {
+			// The confirmation still holds.
+			return v.orAgain(err, showNewPassword)
+		}
 		if err != nil {
 			return err
 		}
@@ -64,6 +70,23 @@ func (s *Site) accountPages() {
 			return view.Notices(f, list)
 		})
 	})
+	// All that the page showed, and nothing that came after it.
+	s.Post("/notices/read", func(v *Visit) error {
+		list, err := v.Control.Notices(v.Context(), v.Who)
+		if err != nil {
+			return err
+		}
+		at := slices.IndexFunc(list, func(n wire.Notice) bool { return n.ID == v.Field("newest") })
+		for i, n := range list {
+			if at < 0 || i < at || n.ReadAt != nil {
+				continue
+			}
+			if err := v.Control.MarkNoticeRead(v.Context(), v.Who, n.ID); err != nil {
+				return err
+			}
+		}
+		return v.Go("/notices")
+	}, nil)
 	s.Post("/notices/:notice/read", func(v *Visit) error {
 		if err := v.Control.MarkNoticeRead(v.Context(), v.Who, v.Param("notice")); err != nil {
 			return err

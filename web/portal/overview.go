@@ -33,7 +33,7 @@ func overview(v *page.Visit) error {
 		return err
 	}
 	now := v.Control.Clock.Now()
-	o.Wrong = wrongs(o.Under, freezes, notices)
+	o.Wrong = wrongs(o.Under, freezes, notices, v.Who.ID())
 	denied, _, err := v.Control.RequestPage(v.Context(), v.Who, "denied", 0, deniedShown)
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func overview(v *page.Visit) error {
 }
 
 // wrongs are what concerns the whole tenant.
-func wrongs(under []wire.Request, freezes []wire.Freeze, notices []wire.Notice) (out []view.Wrong) {
+func wrongs(under []wire.Request, freezes []wire.Freeze, notices []wire.Notice, me string) (out []view.Wrong) {
 	if slices.ContainsFunc(freezes, func(z wire.Freeze) bool { return z.LiftedAt == nil }) {
 		out = append(out, view.Wrong{What: "A freeze is in force.", Do: "Nothing destructive happens until a quorum lifts it.", Path: "/freeze", Link: "Why, and since when"})
 	}
@@ -72,6 +72,10 @@ func wrongs(under []wire.Request, freezes []wire.Freeze, notices []wire.Notice) 
 			continue
 		}
 		w := view.Wrong{What: "Somebody has asked for the deletion of a snapshot.", Do: "If that is not what you want, stop it.", Path: "/requests/" + r.ID, Link: "Look at the request"}
+		if r.Requester.ID == me {
+			// By whoever has this account's factors: it is told all the same.
+			w.What, w.Do = "Your account has asked for the deletion of a snapshot.", "If that was not you, or you think again, stop it."
+		}
 		if r.State == "tombstoned" {
 			w.What, w.Do, w.Path, w.Link = "A snapshot is hidden and will be erased.", "Until then one person can bring it back.", w.Path+"#undo", "Bring it back"
 			if t := r.Timer; t != nil {

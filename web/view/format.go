@@ -40,6 +40,9 @@ func Count(n int64, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
+// Entries counts what a volume or a snapshot holds: folders are counted with the files.
+func Entries(n int64) string { return Count(n, "file", "files and folders") }
+
 // Span shows seconds roughly, as people say them.
 func Span(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second)).Round(time.Second)

@@ -2201,9 +2201,9 @@ func AskByRule(f Frame, a ByRule) templ.Component {
 							return templ_7745c5c3_Err
 						}
 						var templ_7745c5c3_Var101 string
-						templ_7745c5c3_Var101, templ_7745c5c3_Err = templ.JoinStringErrs(Count(a.Impact.Files, "file", "files"))
+						templ_7745c5c3_Var101, templ_7745c5c3_Err = templ.JoinStringErrs(Entries(a.Impact.Files))
 						if templ_7745c5c3_Err != nil {
-							return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/view/portal_keep.templ`, Line: 349, Col: 102}
+							return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/view/portal_keep.templ`, Line: 349, Col: 87}
 						}
 						_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var101))
 						if templ_7745c5c3_Err != nil {
