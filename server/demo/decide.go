@@ -48,6 +48,7 @@ func Decide(ctx context.Context, dir, who, request, decision, reason string) (ou
 	if err != nil {
 		return out, err
 	}
+	defer s.keep(&err)
 	c, err := p.signIn(ctx)
 	if err != nil {
 		return out, err
@@ -90,10 +91,8 @@ func Decide(ctx context.Context, dir, who, request, decision, reason string) (ou
 		return out, err
 	}
 	out.Signed.Key = credential.ID
-	if out.Request, err = c.CastVote(ctx, request, wire.CastVote{Decision: decision, Reason: reason, Passkey: &a}); err != nil {
-		return out, err
-	}
-	return out, s.save()
+	out.Request, err = c.CastVote(ctx, request, wire.CastVote{Decision: decision, Reason: reason, Passkey: &a})
+	return out, err
 }
 
 // challenge is what a vote on a statement of this digest signs. Options that ask for anything else are refused.

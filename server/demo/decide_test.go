@@ -152,6 +152,12 @@ func TestDemonstrationGoesThroughWhatTakesPasskeys(t *testing.T) {
 	r := seeded(t)
 	ctx := t.Context()
 	olivia := r.as("olivia")
+	// What is refused has used the key all the same, and must not make it look like a clone (T06).
+	for range 2 {
+		if _, err := demo.Decide(ctx, r.dir, "ada", "req_x", "approve", ""); err == nil {
+			t.Error("a vote on a request that is not there")
+		}
+	}
 	f, err := olivia.Freeze(ctx, wire.PlaceFreeze{Reason: "to try it"})
 	if err != nil {
 		t.Fatal(err)

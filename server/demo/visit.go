@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -40,15 +41,18 @@ func SignIn(ctx context.Context, dir, who string) (base string, cookies map[stri
 	if err != nil {
 		return "", nil, session, err
 	}
+	defer s.keep(&err)
 	c, err := p.signIn(ctx)
 	if err != nil {
 		return "", nil, session, err
 	}
-	if session, err = c.Session(ctx); err != nil {
-		return "", nil, session, err
-	}
-	return p.base, c.Cookies(), session, s.save()
+	session, err = c.Session(ctx)
+	return p.base, c.Cookies(), session, err
 }
+
+// keep saves what borrowing has used up, also when what followed failed: a key whose counter fell back behind what the
+// service has seen would be taken for a clone, and refused for good.
+func (s *state) keep(err *error) { *err = errors.Join(*err, s.save()) }
 
 // Code is a TOTP code of a person that was not used yet; it may take half a
 // minute, for a code works once.
