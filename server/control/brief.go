@@ -61,8 +61,16 @@ func (c *Control) Brief(ctx context.Context, who Caller, request string) (out wi
 	}
 	out.Remains, err = c.remains(ctx, s)
 	for _, x := range out.Remains {
-		if x.Going > x.Remaining {
-			out.Signals = append(out.Signals, fmt.Sprintf("More would go than stays of volume %s: %s, while %s that count remain.", x.Volume, plural(x.Going, "snapshot"), plural(x.Remaining, "restore point")))
+		if x.Going > x.Remaining && x.Remaining > 0 { // that none stays was said
+			of := "the volume"
+			if len(s.Volumes) > 1 {
+				of = "volume " + x.Volume
+			}
+			stays := plural(x.Remaining, "restore point") + " that count stay."
+			if x.Remaining == 1 {
+				stays = "1 restore point that counts stays."
+			}
+			out.Signals = append(out.Signals, fmt.Sprintf("More would go than stays of %s: %s would go, %s", of, plural(x.Going, "snapshot"), stays))
 		}
 	}
 	return out, err
@@ -213,16 +221,20 @@ func (c *Control) signals(ctx context.Context, tx *sqldb.Tx, r quorumsql.Request
 	out := []string{}
 	at := r.State.OpenedAt
 	if n := len(slices.DeleteFunc(slices.Clone(s.Volumes), func(v statement.Volume) bool { return v.NewestLeft != "" })); n > 0 {
-		out = append(out, fmt.Sprintf("No restore point older than the undo window would be left of %d of the volumes named.", n))
+		of := "the volume"
+		if len(s.Volumes) > 1 {
+			of = fmt.Sprintf("%d of the %d volumes", n, len(s.Volumes))
+		}
+		out = append(out, "No restore point older than the undo window would be left of "+of+".")
 	}
 	if b.Asked.Factor == authz.MechanismTOTP.String() {
 		out = append(out, "It was confirmed by a one-time code. Only this service attests that; a passkey would prove it.")
 	}
 	if t := b.Asked.FactorSince; t != nil && at.Sub(*t) < signalReach {
-		out = append(out, "The passkey that confirmed it was enrolled "+roughly(at.Sub(*t))+" before.")
+		out = append(out, "The passkey that confirmed it was enrolled "+roughly(at.Sub(*t))+" before this request.")
 	}
 	if t := b.Asked.MemberSince; t != nil && at.Sub(*t) < signalReach {
-		out = append(out, "The account that asked was made "+roughly(at.Sub(*t))+" before.")
+		out = append(out, "The account that asked was made "+roughly(at.Sub(*t))+" before this request.")
 	}
 	if d := b.Drafted; d != nil {
 		out = append(out, "Somebody else drafted it: a "+d.Kind+". Ask who confirmed it whether they know why.")
@@ -238,7 +250,7 @@ func (c *Control) signals(ctx context.Context, tx *sqldb.Tx, r quorumsql.Request
 		}
 		if words := alarming[x.What]; words != "" && x.Person.ID == s.Requester.ID && !said[x.What] {
 			said[x.What] = true
-			out = append(out, "Of the account that asked, "+words+" "+roughly(at.Sub(x.At))+" before.")
+			out = append(out, "Of the account that asked, "+words+" "+roughly(at.Sub(x.At))+" before this request.")
 		}
 	}
 	if joined > 0 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"holdfast/authz"
@@ -118,7 +119,7 @@ func (c *Control) open(ctx context.Context, tx *sqldb.Tx, who Caller, s statemen
 	if err := c.applyStanding(ctx, tx, r, s, at); err != nil {
 		return err
 	}
-	if err := c.tellConcerned(ctx, tx, ch, d.Tenant, "request-opened", fmt.Sprintf("%s asks for %s: %s", s.Requester.Name, s.Action, s.Request), at); err != nil {
+	if err := c.tellConcerned(ctx, tx, ch, d.Tenant, "request-opened", fmt.Sprintf("%s asks to %s: %s", s.Requester.Name, strings.ReplaceAll(string(s.Action), "-", " "), s.Request), at); err != nil {
 		return err
 	}
 	body, err := warrant.OpeningBody(s.Request, opened.Digest, proof)
