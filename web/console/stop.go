@@ -95,18 +95,19 @@ func weakening(v *page.Visit) (w view.Weakening, err error) {
 		if err != nil || i < 0 {
 			return w, orElse(err, missing)
 		}
-		w.Tenant, w.What, w.By = list[i].Tenant, list[i].Reason, list[i].By
+		w.Tenant, w.What, w.By, w.Volume = list[i].Tenant, list[i].Reason, list[i].By, list[i].Volume
 	case "end-suspension":
 		list, err := v.Control.Suspensions(v.Context(), v.Who)
 		i := slices.IndexFunc(list, func(s wire.Suspension) bool { return s.ID == w.Subject })
 		if err != nil || i < 0 {
 			return w, orElse(err, missing)
 		}
-		w.What, w.By = list[i].Reason, list[i].By
+		w.What, w.By, w.Whom = list[i].Reason, list[i].By, &list[i].Subject
 	default:
 		return w, missing
 	}
-	return w, nil
+	w.Names, err = tenantNames(v)
+	return w, err
 }
 
 func orElse(err, otherwise error) error {
