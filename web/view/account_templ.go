@@ -1750,7 +1750,7 @@ func Factors(f Frame, factors []wire.Factor, now, me string) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 90, " <p class=\"faint\">A new factor is in quarantine first: it can stop things at once, and confirms nothing until then. Adding and removing one needs a factor that you have already, and a notice tells you of it.</p><div class=\"grid\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 90, " <p class=\"faint\">A new factor is in quarantine first: it can stop things at once, and confirms nothing until that is over. Adding and removing one needs a factor that you have already, and a notice tells you of it.</p><div class=\"grid\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -59,7 +59,7 @@ func LogPage(f Frame, l LogView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Field(Input{ID: "entry", Name: "entry", Label: "Go to entry", Hint: "Its index, from 0 to " + strconv.FormatInt(max(0, l.Size-1), 10), InputMode: "numeric", Pattern: "[0-9]*", Max: 18, Optional: true}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Field(Input{ID: "entry", Name: "entry", Label: "Go to entry", Hint: "Its index, from 0 to " + strconv.FormatInt(max(0, l.Size-1), 10), InputMode: "numeric", Pattern: "[0-9]*", Max: 18, Optional: true, Unsaid: true}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -581,7 +581,7 @@ func siteCard(s wire.Site, v SitesView) templ.Component {
 							}
 							return nil
 						})
-						templ_7745c5c3_Err = Fact("Running for").Render(templ.WithChildren(ctx, templ_7745c5c3_Var27), templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = Fact("Switched on for").Render(templ.WithChildren(ctx, templ_7745c5c3_Var27), templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
@@ -1170,7 +1170,7 @@ func TenantsPage(f Frame, list []wire.Tenant) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 55, "<p>You see who the customers are and what concerns the gate. Their data you do not see.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 55, "<p>You see who the customers are, what they ask for and what stops it. Their data you do not see.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

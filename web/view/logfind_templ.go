@@ -117,7 +117,7 @@ func FilterForm(f LogFilter) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = Field(Input{ID: "about", Name: "about", Label: "Mentions", Value: f.About, Max: 200, Optional: true}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Field(Input{ID: "about", Name: "about", Label: "Mentions", Value: f.About, Max: 200, Optional: true, Unsaid: true}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
