@@ -55,7 +55,7 @@ func theStop(v *page.Visit) (w view.Weakening, err error) {
 		}
 		for _, z := range list {
 			if z.ID == w.Subject && z.LiftedAt == nil && z.Tenant != "" {
-				w.What, w.By = z.Reason, z.By
+				w.Tenant, w.What, w.By = z.Tenant, z.Reason, z.By
 				return w, nil
 			}
 		}
@@ -66,8 +66,9 @@ func theStop(v *page.Visit) (w view.Weakening, err error) {
 		}
 		for _, h := range list {
 			if h.ID == w.Subject {
-				w.What, w.By = h.Reason, h.By
-				return w, nil
+				w.Tenant, w.What, w.By, w.Volume = h.Tenant, h.Reason, h.By, h.Volume
+				w.Names, err = ownNames(v)
+				return w, err
 			}
 		}
 	}
