@@ -124,8 +124,9 @@ func (e *Engine) Suspect(ctx context.Context, tenant string, s SnapshotID, reaso
 	})
 }
 
-// Reclaimable lists, for the sweep, versions of a tenant that died before the undo window and that no snapshot needs,
-// from after the given one. It decides nothing: holds, freezes, clocks and caps are the sweep's to ask, under its locks.
+// Reclaimable lists what a sweep would look at now: versions of a tenant that died before the undo window and that no
+// snapshot needs, from after the given one. It decides nothing: the sweep asks the store itself, and holds, freezes, clocks
+// and caps under its locks.
 func (e *Engine) Reclaimable(ctx context.Context, tenant string, after Version, limit int) (out []Version, err error) {
 	err = e.read(ctx, func(tx *sqldb.Tx) error {
 		undo, err := e.undo(ctx, tx, tenant)

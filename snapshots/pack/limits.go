@@ -12,6 +12,10 @@ const (
 	MaxText = 64
 	// MaxSize is the longest pack that is read, in bytes: the target, one more record, and the table.
 	MaxSize = 256 << 20
+	// bufferSize is how many bytes of small records become one write; longer payloads pass by it. scanGrowth is by how much a
+	// scan's buffer grows at once, for a length in a record may lie.
+	bufferSize = 128 << 10
+	scanGrowth = 1 << 20
 	// maxLost bounds the payload bytes that a scan hashes and finds damaged, counting overlaps, before it gives up.
 	maxLost = 4 * MaxSize
 )

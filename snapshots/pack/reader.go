@@ -27,9 +27,8 @@ type Report struct {
 
 // Scan reads a pack from its start, with or without a footer, and calls visit for every whole record whose payload
 // matches its hash; the payload is valid only during the call. Damage does not end the scan: it goes on at the next
-// record header that is valid at its offset. An error of visit ends it and is answered; errors of the reader too;
-// ErrFormat and
-// ErrDamaged for the pack's header, without which nothing can be trusted; ErrDamaged for damage beyond a bound. Memory:
+// record header that is valid at its offset. An error of visit ends it and is answered; errors of the reader too; ErrFormat
+// and ErrDamaged for the pack's header, without which nothing can be trusted; ErrDamaged for damage beyond a bound. Memory:
 // one record and the list of entries.
 func Scan(r io.Reader, visit func(Entry, []byte) error) (Report, error) {
 	s := scanner{src: r, visit: visit}
@@ -56,7 +55,7 @@ func (s *scanner) need(n int) (bool, error) {
 	for len(s.buf) < n && !s.eof {
 		have := len(s.buf)
 		// Grow by what is really there: a length in a record may lie.
-		s.buf = slices.Grow(s.buf, min(n-have, 1<<20))
+		s.buf = slices.Grow(s.buf, min(n-have, scanGrowth))
 		got, err := io.ReadFull(s.src, s.buf[have:min(cap(s.buf), n)])
 		s.buf = s.buf[:have+got]
 		s.read += int64(got)

@@ -29,9 +29,6 @@ type Writer struct {
 	finished bool
 }
 
-// bufferSize groups small records into one write; longer payloads pass by it.
-const bufferSize = 128 << 10
-
 // NewWriter begins a pack: it writes the header. Nothing is durable before Sync.
 func NewWriter(out Output, h Header) (*Writer, error) {
 	b, err := h.render()

@@ -3,6 +3,8 @@ package rebuild
 const (
 	// batchRows bounds the rows of one transaction.
 	batchRows = 4096
+	// pageRows bounds the rows that one question answers.
+	pageRows = 1000
 	// maxNamed bounds the damages, gaps and paths that a report names one by one.
 	maxNamed = 1000
 	// maxSkeleton bounds the journal records of one volume, whose hashes are held in memory: some 200 bytes each.

@@ -145,14 +145,13 @@ type cursor struct {
 
 func (c *cursor) peek(ctx context.Context) (*snapshots.Version, error) {
 	if len(c.rows) == 0 && !c.end {
-		const page = 1000
 		if err := c.x.r.c.DB.Read(ctx, func(tx *sqldb.Tx) (err error) {
-			c.rows, err = c.x.r.c.Store.VersionsAt(ctx, tx, snapshots.Select{Volume: c.x.id, Seq: c.seq, After: c.after, Limit: page})
+			c.rows, err = c.x.r.c.Store.VersionsAt(ctx, tx, snapshots.Select{Volume: c.x.id, Seq: c.seq, After: c.after, Limit: pageRows})
 			return err
 		}); err != nil {
 			return nil, err
 		}
-		c.end = len(c.rows) < page
+		c.end = len(c.rows) < pageRows
 	}
 	if len(c.rows) == 0 {
 		return nil, nil

@@ -64,12 +64,6 @@ type Pending struct {
 	cut   *[]Extent // of Cut: where extents go instead of b and d
 }
 
-// longStream is behind how many bytes of a stream its pieces are not copied.
-const longStream = 1 << 20
-
-// smallPiece is below what a buffer is made to measure rather than taken from the pool.
-const smallPiece = 32 << 10
-
 // Ingest reads r to its end. An error of r comes back unchanged.
 func (p *Pipeline) Ingest(ctx context.Context, r io.Reader) (*Pending, error) {
 	f := &Pending{p: p, b: builder{nodes: p.sink.Node}, d: NewDigest()}

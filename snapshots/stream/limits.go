@@ -16,6 +16,10 @@ const (
 	// inflight bounds the pieces that one pipeline has at work at once, for each worker, and small those of less than
 	// smallPiece bytes: many questions to the index become one while the workers are busy.
 	inflight, small = 4, 64
+	// smallPiece is also below what a buffer is made to measure rather than taken from the pool; longStream is behind how
+	// many bytes of a stream its pieces are not copied.
+	smallPiece = 32 << 10
+	longStream = 1 << 20
 	// waiting bounds the pieces that wait, done, for one before them.
 	waiting = 256
 	// readAhead is how many chunks a reader has at hand or fetches at once.

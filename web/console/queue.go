@@ -59,10 +59,6 @@ func queue(v *page.Visit) error {
 	return v.Show(view.Frame{Title: "Queue", Here: "/", Wide: true}, func(f view.Frame) templ.Component { return view.QueuePage(f, q) })
 }
 
-// underPage is how many requests of each state that can still be stopped the queue
-// shows; a link leads to the others.
-const underPage = 20
-
 // tenantNames are the tenants by id.
 func tenantNames(v *page.Visit) (map[string]string, error) {
 	list, err := v.Control.Tenants(v.Context(), v.Who)

@@ -82,9 +82,6 @@ func showLog(v *page.Visit) error {
 	return v.Show(view.Frame{Title: "Log", Here: "/log", Wide: true}, func(f view.Frame) templ.Component { return view.LogPage(f, l) })
 }
 
-// logPage is how many entries a page of the log shows: the log has all of them.
-const logPage = 50
-
 // concerned are the tenants and the staff whom entries of the log are about.
 func concerned(v *page.Visit) (tenants, people []view.Choice, err error) {
 	all, err := v.Control.Tenants(v.Context(), v.Who)
