@@ -37,6 +37,13 @@ const (
 	MaxPage     = 1000
 	DefaultPage = 200
 
+	// probe is how many rows are read first where a prefix may hide all but one of them.
+	probe = 4
+	// manyLater is how many files a volume has to have more than a snapshot for a listing to look at no more than
+	// rowsAhead rows by one statement (or twice those that it is to find).
+	manyLater = 20_000
+	rowsAhead = 512
+
 	// DefaultUndo is the undo window of a charter that has no other line.
 	DefaultUndo = 14 * 24 * time.Hour
 	// MaxUndo is the longest undo window that a volume has of its own.

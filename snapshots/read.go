@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"holdfast/internal/sqldb"
@@ -192,76 +191,6 @@ type Page struct {
 	Prefixes []string
 	Next     string
 }
-
-// List answers one page, in time that does not depend on the size of the volume.
-func (e *Engine) List(ctx context.Context, r ListRequest) (Page, error) {
-	if CheckPrefix(r.Prefix) != nil || len(r.Delimiter) > MaxComponent {
-		return Page{}, ErrPath
-	}
-	after, from, err := parseCursor(r.Cursor)
-	if err != nil {
-		return Page{}, err
-	}
-	limit := pageSize(r.Limit)
-	var page Page
-	err = e.read(ctx, func(tx *sqldb.Tx) error {
-		v, seq, err := e.resolve(ctx, tx, r.Tenant, r.Volume, r.Moment)
-		if err != nil {
-			return err
-		}
-		if page.Seq = seq; seq == Live {
-			page.Seq = v.Head
-		}
-		s := Select{Volume: v.ID, Seq: seq, Prefix: r.Prefix, After: after, From: from, Limit: limit + 1}
-		if r.Delimiter != "" {
-			s.Limit = min(s.Limit, probe)
-		}
-		for n := 0; ; {
-			rows, err := e.c.Store.VersionsAt(ctx, tx, s)
-			if err != nil {
-				return err
-			}
-			skip := ""
-			for _, row := range rows {
-				if skip != "" && strings.HasPrefix(row.Path, skip) {
-					continue
-				}
-				skip = ""
-				if n == limit {
-					return nil
-				}
-				n++
-				if name := row.Path[len(r.Prefix):]; r.Delimiter != "" && strings.Contains(name, r.Delimiter) {
-					skip = r.Prefix + name[:strings.Index(name, r.Delimiter)+len(r.Delimiter)]
-					page.Prefixes = append(page.Prefixes, skip)
-					page.Next = cursor('p', skip)
-					continue
-				}
-				page.Entries = append(page.Entries, row)
-				page.Next = cursor('e', row.Path)
-			}
-			if len(rows) < s.Limit {
-				page.Next = ""
-				return nil
-			}
-			// What a prefix hides is jumped over, so that reading many rows at once pays only where entries are listed.
-			s.After, s.From, s.Limit = rows[len(rows)-1].Path, false, min(s.Limit*probe, limit+1)
-			if skip != "" {
-				s.Limit = min(probe, limit+1)
-				next, ok := successor(skip)
-				if !ok {
-					page.Next = ""
-					return nil
-				}
-				s.After, s.From = next, true
-			}
-		}
-	})
-	return page, err
-}
-
-// probe is how many rows are read first where a prefix may hide all but one of them.
-const probe = 4
 
 func cursor(kind byte, path string) string {
 	return base64.RawURLEncoding.EncodeToString(append([]byte{kind}, path...))

@@ -120,6 +120,45 @@ func (t *Tree) Lookup(ctx context.Context, path string) (Entry, error) {
 	return Entry{}, fmt.Errorf("%w: catalogue too deep", ErrCorrupt)
 }
 
+// After finds the first path after another one, reading one or two nodes a level; false when there is none.
+func (t *Tree) After(ctx context.Context, path string) (next string, ok bool, err error) {
+	for _, c := range t.Root.Top {
+		if next, ok, err = t.after(ctx, c, 0, path); err != nil || ok {
+			break
+		}
+	}
+	return next, ok, err
+}
+
+func (t *Tree) after(ctx context.Context, c node.Child, depth int, path string) (next string, ok bool, err error) {
+	if depth > MaxTreeDepth {
+		return "", false, fmt.Errorf("%w: catalogue too deep", ErrCorrupt)
+	}
+	n, err := t.src.Node(ctx, c)
+	if err != nil {
+		return "", false, err
+	}
+	if n.Kind != chunk.KindCatalogueIndex {
+		entries, err := ParsePage(n)
+		i := sort.Search(len(entries), func(i int) bool { return entries[i].Path > path })
+		if err != nil || i == len(entries) {
+			return "", false, err
+		}
+		return entries[i].Path, true, nil
+	}
+	children, err := parseIndex(n)
+	if err != nil {
+		return "", false, err
+	}
+	i := sort.Search(len(children), func(i int) bool { return children[i].first > path })
+	for _, x := range children[max(0, i-1):] {
+		if next, ok, err = t.after(ctx, x.child, depth+1, path); err != nil || ok {
+			break
+		}
+	}
+	return next, ok, err
+}
+
 // Tree opens a sealed snapshot of this site by its root alone.
 func (e *Engine) Tree(ctx context.Context, tenant string, id SnapshotID) (*Tree, error) {
 	s, err := e.Snapshot(ctx, tenant, id)

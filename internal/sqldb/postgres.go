@@ -26,6 +26,8 @@ func openPostgres(dsn string) (*DB, error) {
 	// A generic plan that was made while a table was empty scans all of it, and
 	// stays until the next ANALYZE: a first large upload would crawl.
 	cfg.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
+	// To compile a statement that looks up a few thousand rows takes longer than to run it.
+	cfg.RuntimeParams["jit"] = "off"
 	cfg.RuntimeParams["application_name"] = "holdfast"
 	pool := stdlib.OpenDB(*cfg)
 	pool.SetMaxOpenConns(postgresConns)

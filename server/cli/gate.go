@@ -229,7 +229,11 @@ func showImpact(w io.Writer, i *wire.Impact) {
 	}
 	fmt.Fprintf(w, "would go     %d copies, %d files, %s", i.Copies, i.Files, size(i.Bytes))
 	if i.Frees > 0 {
-		fmt.Fprintf(w, "; really freed: %s", size(i.Frees))
+		more := ""
+		if i.FreesMore {
+			more = "at least "
+		}
+		fmt.Fprintf(w, "; really freed: %s%s", more, size(i.Frees))
 	}
 	fmt.Fprintln(w)
 	for _, v := range i.Volumes {

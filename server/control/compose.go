@@ -47,7 +47,7 @@ func (c *Control) composeDeletion(ctx context.Context, s *statement.Statement, r
 // nameCopies puts the copies of snapshots here into a statement, as the site
 // describes them, and sums up what would be gone.
 func (c *Control) nameCopies(s *statement.Statement, named []string, found site.Description) (*wire.Impact, error) {
-	impact := &wire.Impact{Frees: int64(found.Frees), Volumes: []wire.VolumeImpact{}}
+	impact := &wire.Impact{Frees: int64(found.Frees), FreesMore: found.FreesMore, Volumes: []wire.VolumeImpact{}}
 	byVolume := map[string]*wire.VolumeImpact{}
 	for _, v := range found.Volumes {
 		s.Volumes = append(s.Volumes, statement.Volume{ID: v.Volume, Name: v.Name, NewestLeft: v.NewestLeft, NewestLeftAt: v.NewestLeftAt})

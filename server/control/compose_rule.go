@@ -12,43 +12,67 @@ import (
 
 // composeByRule names what the volume's keep rule does not keep, oldest first, and
 // of that as much as the charter lets go in one request. The site evaluates the
-// rule again when it executes (T58).
-func (c *Control) composeByRule(ctx context.Context, s *statement.Statement, ref string) (*wire.Impact, error) {
+// rule again when it executes (T58). chosen is how many restore points the rule does
+// not keep in all.
+func (c *Control) composeByRule(ctx context.Context, s *statement.Statement, ref string) (impact *wire.Impact, chosen int, err error) {
 	v, err := c.volumeOf(ctx, s.Tenant.ID, ref)
 	if err != nil {
-		return nil, wrap(err)
+		return nil, 0, wrap(err)
 	}
 	line, err := c.siteLine(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if err := c.SignCheckpoint(ctx); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	choice, err := c.Gate.Choose(ctx, v.Tenant, v.ID.String())
 	if err != nil {
-		return nil, wrap(err)
+		return nil, 0, wrap(err)
 	}
-	chosen := choice.Snapshots
-	chosen = chosen[:min(uint64(len(chosen)), line.Caps.RequestCopies, statement.MaxByRule)]
-	if len(chosen) == 0 {
-		return nil, newError(wire.TypeConflict, nil, "The rule %q keeps every restore point of %s that there is. There is nothing to ask for.", choice.Rule.Text, v.Name)
+	named := choice.Snapshots
+	named = named[:min(uint64(len(named)), line.Caps.RequestCopies, statement.MaxByRule)]
+	if len(named) == 0 {
+		return nil, 0, newError(wire.TypeConflict, nil, "The rule %q keeps every restore point of %s that there is. There is nothing to ask for.", choice.Rule.Text, v.Name)
 	}
 	for {
-		found, err := c.Gate.Describe(ctx, site.Query{Tenant: v.Tenant, Snapshots: chosen})
+		found, err := c.Gate.Describe(ctx, site.Query{Tenant: v.Tenant, Snapshots: named})
 		if err != nil {
-			return nil, wrap(err)
+			return nil, 0, wrap(err)
 		}
-		if fits := within(found.Copies, line.Caps.RequestBytes); fits < len(chosen) {
+		if fits := within(found.Copies, line.Caps.RequestBytes); fits < len(named) {
 			if fits == 0 {
-				return nil, newError(wire.TypeCapExceeded, nil, "The charter lets %d bytes go in a request, and %s alone has more.", line.Caps.RequestBytes, chosen[0])
+				return nil, 0, newError(wire.TypeCapExceeded, nil, "The charter lets %d bytes go in a request, and %s alone has more.", line.Caps.RequestBytes, named[0])
 			}
-			chosen = chosen[:fits]
+			named = named[:fits]
 			continue
 		}
 		s.Selection, s.Rule = statement.ByRule, &choice.Rule
-		return c.nameCopies(s, chosen, found)
+		impact, err := c.nameCopies(s, named, found)
+		return impact, len(choice.Snapshots), err
 	}
+}
+
+// Choice is what a volume's keep rule does not keep: the rule in force, and how many
+// restore points.
+type Choice struct {
+	Rule   string
+	Unkept int64
+}
+
+// PreviewByRule is PreviewRequest for what a volume's keep rule does not keep. The
+// rule is evaluated once for all that it says.
+func (c *Control) PreviewByRule(ctx context.Context, who Caller, volume string) (*wire.Impact, Choice, error) {
+	tenant, err := c.mayDraft(ctx, who, wire.AskRequest{Action: string(statement.DeleteCopies), ByRule: volume})
+	if err != nil {
+		return nil, Choice{}, err
+	}
+	s := &statement.Statement{Action: statement.DeleteCopies, Tenant: statement.Tenant{ID: tenant}}
+	impact, chosen, err := c.composeByRule(ctx, s, volume)
+	if err != nil {
+		return nil, Choice{}, err
+	}
+	return impact, Choice{Rule: s.Rule.Text, Unkept: int64(chosen)}, nil
 }
 
 // within is how many of the copies, from the first, have together no more bytes.

@@ -166,7 +166,7 @@ func (c *Control) compose(ctx context.Context, who Caller, request string, d dra
 	}
 	if s.Action == statement.DeleteCopies {
 		if d.Ask.ByRule != "" {
-			impact, err := c.composeByRule(ctx, s, d.Ask.ByRule)
+			impact, _, err := c.composeByRule(ctx, s, d.Ask.ByRule)
 			return s, impact, err
 		}
 		impact, err := c.composeDeletion(ctx, s, d.Ask.Copies)

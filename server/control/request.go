@@ -77,7 +77,7 @@ func (c *Control) ask(ctx context.Context, r *wire.Request, snapshots []string) 
 	}
 	query := site.Query{Tenant: r.Tenant, Snapshots: snapshots}
 	if found, err := c.Gate.Describe(ctx, query); err == nil {
-		r.Impact.Frees = int64(found.Frees)
+		r.Impact.Frees, r.Impact.FreesMore = int64(found.Frees), found.FreesMore
 	}
 }
 

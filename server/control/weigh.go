@@ -154,7 +154,7 @@ func uncountedFor(x site.Weighed) string {
 		return ""
 	case x.Suspect != "":
 		return "suspect"
-	case x.State != "proven":
+	case !x.Proven:
 		return "not-proven"
 	}
 	return "young" // all else that a restore point needs it has

@@ -92,11 +92,13 @@ type Timer struct {
 
 // Impact is what would be gone.
 type Impact struct {
-	Copies  int            `json:"copies"`
-	Bytes   int64          `json:"bytes"`
-	Files   int64          `json:"files"`
-	Frees   int64          `json:"frees,omitempty" doc:"bytes that no other snapshot, undo moment or live file needs; 0 also where that is not known"`
-	Volumes []VolumeImpact `json:"volumes"`
+	Copies int   `json:"copies"`
+	Bytes  int64 `json:"bytes"`
+	Files  int64 `json:"files"`
+	Frees  int64 `json:"frees,omitempty" doc:"bytes that no other snapshot, undo moment or live file needs; 0 also where that is not known"`
+	// FreesMore says that Frees is not all.
+	FreesMore bool           `json:"frees_more,omitempty" doc:"at least frees: there was more to look at than one estimate looks at"`
+	Volumes   []VolumeImpact `json:"volumes"`
 }
 
 // VolumeImpact is the part of an impact that concerns one volume.

@@ -74,9 +74,11 @@ func (p *Primary) Describe(ctx context.Context, q Query) (Description, error) {
 			if err != nil {
 				return err
 			}
-			elsewhere, _, err := others(ctx, tx, c.Snapshot)
-			if err != nil {
-				return err
+			elsewhere := false
+			if newest.c.MultiSite() { // else there is nothing to ask for
+				if elsewhere, _, err = others(ctx, tx, c.Snapshot); err != nil {
+					return err
+				}
 			}
 			c.Last = last(newest.c.MultiSite() && !elsewhere, v.NewestLeft == "")
 		}
@@ -85,7 +87,7 @@ func (p *Primary) Describe(ctx context.Context, q Query) (Description, error) {
 	if err != nil {
 		return Description{}, err
 	}
-	frees, err := p.c.Sweep.Estimate(ctx, q.Tenant, roots)
+	frees, whole, err := p.c.Sweep.Estimate(ctx, q.Tenant, roots)
 	if err != nil && !errors.Is(err, sweep.ErrCorrupt) {
 		return Description{}, err
 	}
@@ -93,6 +95,7 @@ func (p *Primary) Describe(ctx context.Context, q Query) (Description, error) {
 		d.Copies[rooted[i]].Frees = frees[i]
 		d.Frees = frees[i]
 	}
+	d.FreesMore = err == nil && !whole
 	return d, nil
 }
 
@@ -117,8 +120,8 @@ func (p *Primary) volumeFacts(ctx context.Context, tx *sqldb.Tx, c CopyFacts, ta
 	}
 	v := VolumeFacts{Volume: c.Volume, Name: c.VolumeName}
 	now := p.now()
-	if err := eachHeld(ctx, tx, p.c.Name, c.Tenant, c.Volume, func(c CopyFacts) bool {
-		if x := restorePoint(c); !targets[x.Snapshot] && x.Counts(now, undo) {
+	if err := eachHeld(ctx, tx, p.c.Name, c.Tenant, c.Volume, func(x Point) bool {
+		if x := restorePoint(c.Volume, x); !targets[x.Snapshot] && x.Counts(now, undo) {
 			v.NewestLeft, v.NewestLeftAt = x.Snapshot, x.TakenAt
 		}
 		return v.NewestLeft == ""

@@ -2,6 +2,7 @@ package site
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -254,34 +255,56 @@ func copiesOf(ctx context.Context, tx *sqldb.Tx, site, tenant string, ids []stri
 	return out, nil
 }
 
+// Point is a copy that is here and not hidden, as a keep rule and whoever counts restore points look at it.
+type Point struct {
+	Snapshot string
+	TakenAt  time.Time
+	// Bytes is what a restore brings back.
+	Bytes uint64
+	// Proven says that its newest proof succeeded.
+	Proven bool
+	// Suspect is why it does not count as a restore point, or empty.
+	Suspect string
+}
+
 // eachHeld visits the copies of a volume that are here and not hidden, newest first, until visit wants no more. Of each
 // it says what a restore point is made of, and its size; what a volume's ten thousand copies do not need stays unread.
-func eachHeld(ctx context.Context, tx *sqldb.Tx, site, tenant, volume string, visit func(CopyFacts) (more bool)) error {
+func eachHeld(ctx context.Context, tx *sqldb.Tx, site, tenant, volume string, visit func(Point) (more bool)) error {
 	suspects, err := suspectsIn(ctx, tx, site, volume)
 	if err != nil {
 		return err
 	}
-	// CROSS JOIN: in the order of the index by time, so that nothing is sorted and whoever has enough stops reading.
-	rows, err := tx.Query(ctx, `SELECT s.id, s.taken_at, l.bytes,
-		COALESCE((SELECT CASE WHEN p.ok THEN 1 ELSE 0 END FROM proofs p WHERE p.snapshot = s.id AND p.site = $1 ORDER BY p.at DESC LIMIT 1), 0)
-		FROM snapshots s CROSS JOIN copies c CROSS JOIN seals l
-		WHERE s.volume = $3 AND c.snapshot = s.id AND c.site = $1 AND c.tenant = $2 AND c.state = 'held' AND l.snapshot = s.id
+	// CROSS JOIN: in the order of the index by time, so that nothing is sorted and whoever has enough stops reading. The
+	// size of a copy whose newest proof succeeded stands in the proof, which compared it with the seal's; that of any other
+	// is read from the seal and comes as -1 - size.
+	rows, err := tx.Query(ctx, `SELECT s.id, s.taken_at, COALESCE(
+			(SELECT CASE WHEN p.ok THEN p.bytes END FROM proofs p WHERE p.snapshot = s.id AND p.site = $1 ORDER BY p.at DESC LIMIT 1),
+			(SELECT -1 - l.bytes FROM seals l WHERE l.snapshot = s.id))
+		FROM snapshots s CROSS JOIN copies c
+		WHERE s.volume = $3 AND c.snapshot = s.id AND c.site = $1 AND c.tenant = $2 AND c.state = 'held'
 		ORDER BY s.taken_at DESC, s.id DESC`, site, tenant, volume)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		f := CopyFacts{Tenant: tenant, Volume: volume, State: "held"}
-		var taken, bytes, proven int64
-		if err := rows.Scan(&f.Snapshot, &taken, &bytes, &proven); err != nil {
+		var x Point
+		var taken int64
+		var size sql.NullInt64
+		if err := rows.Scan(&x.Snapshot, &taken, &size); err != nil {
 			return err
 		}
-		f.TakenAt, f.Bytes, f.Suspect = sqldb.FromMicros(taken), uint64(bytes), suspects[f.Snapshot]
-		if proven == 1 {
-			f.State = "proven"
+		if !size.Valid {
+			continue // without a seal it is no copy
 		}
-		if !visit(f) {
+		x.TakenAt, x.Bytes, x.Proven = sqldb.FromMicros(taken), uint64(size.Int64), size.Int64 >= 0
+		if !x.Proven {
+			x.Bytes = uint64(-1 - size.Int64)
+		}
+		if len(suspects) > 0 {
+			x.Suspect = suspects[x.Snapshot]
+		}
+		if !visit(x) {
 			return nil
 		}
 	}
@@ -307,14 +330,14 @@ func suspectsIn(ctx context.Context, tx *sqldb.Tx, site, volume string) (map[str
 	return out, rows.Err()
 }
 
-func restorePoint(c CopyFacts) warrant.RestorePoint {
-	return warrant.RestorePoint{Volume: c.Volume, Snapshot: c.Snapshot, TakenAt: c.TakenAt, Sealed: true, Proven: c.State == "proven", Suspect: c.Suspect != ""}
+func restorePoint(volume string, x Point) warrant.RestorePoint {
+	return warrant.RestorePoint{Volume: volume, Snapshot: x.Snapshot, TakenAt: x.TakenAt, Sealed: true, Proven: x.Proven, Suspect: x.Suspect != ""}
 }
 
 // pointsOf are the restore points of a volume that are here and not hidden, newest first.
 func pointsOf(ctx context.Context, tx *sqldb.Tx, site, tenant, volume string) (out []warrant.RestorePoint, err error) {
-	err = eachHeld(ctx, tx, site, tenant, volume, func(c CopyFacts) bool {
-		out = append(out, restorePoint(c))
+	err = eachHeld(ctx, tx, site, tenant, volume, func(x Point) bool {
+		out = append(out, restorePoint(volume, x))
 		return true
 	})
 	return out, err

@@ -158,7 +158,7 @@ func (p *Primary) unkept(ctx context.Context, tx *sqldb.Tx, tenant, volume, rule
 
 // keepPoints are the copies of a volume that are here and not hidden, as a rule looks at them, and what is known of each
 // under the same index, newest first.
-func (p *Primary) keepPoints(ctx context.Context, tx *sqldb.Tx, tenant, volume string, undo time.Duration, now time.Time) (list []keep.Point, copies []CopyFacts, err error) {
+func (p *Primary) keepPoints(ctx context.Context, tx *sqldb.Tx, tenant, volume string, undo time.Duration, now time.Time) (list []keep.Point, copies []Point, err error) {
 	over, err := stopsOver(ctx, tx, tenant)
 	if err != nil {
 		return nil, nil, err
@@ -167,8 +167,8 @@ func (p *Primary) keepPoints(ctx context.Context, tx *sqldb.Tx, tenant, volume s
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := eachHeld(ctx, tx, p.c.Name, tenant, volume, func(c CopyFacts) bool {
-		copies = append(copies, c)
+	if err := eachHeld(ctx, tx, p.c.Name, tenant, volume, func(x Point) bool {
+		copies = append(copies, x)
 		return true
 	}); err != nil {
 		return nil, nil, err
@@ -180,14 +180,14 @@ func (p *Primary) keepPoints(ctx context.Context, tx *sqldb.Tx, tenant, volume s
 	held := over.all || slices.Contains(over.volumes, volume)
 	list = make([]keep.Point, 0, len(copies))
 	for _, c := range copies {
-		list = append(list, keep.Point{ID: c.Snapshot, TakenAt: c.TakenAt, Counts: restorePoint(c).Counts(now, max(undo, own)), Kept: held || pinned[c.Snapshot]})
+		list = append(list, keep.Point{ID: c.Snapshot, TakenAt: c.TakenAt, Counts: restorePoint(volume, c).Counts(now, max(undo, own)), Kept: held || pinned[c.Snapshot]})
 	}
 	return list, copies, nil
 }
 
 // Weighed is what a rule makes of one copy that is here.
 type Weighed struct {
-	*CopyFacts
+	*Point
 	// Counts says that it is a restore point; Kept that a pin or a hold keeps it, whatever the rule.
 	Counts, Kept bool
 	// Chosen says that the rule does not keep it, By by which measures it does.
@@ -202,7 +202,7 @@ func (p *Primary) Weigh(ctx context.Context, tenant, volume string, rules ...str
 		return nil, err
 	}
 	var points []keep.Point
-	var copies []CopyFacts
+	var copies []Point
 	if err := p.read(ctx, func(tx *sqldb.Tx) error {
 		newest, err := charterAt(ctx, tx, 0)
 		if err != nil {
@@ -213,9 +213,19 @@ func (p *Primary) Weigh(ctx context.Context, tenant, volume string, rules ...str
 	}); err != nil {
 		return nil, err
 	}
-	facts := make(map[string]*CopyFacts, len(copies))
-	for i := range copies {
-		facts[copies[i].Snapshot] = &copies[i]
+	// Judge sorts as they came; only where it did not are they looked up.
+	var facts map[string]*Point
+	find := func(i int, id string) *Point {
+		if copies[i].Snapshot == id {
+			return &copies[i]
+		}
+		if facts == nil {
+			facts = make(map[string]*Point, len(copies))
+			for i := range copies {
+				facts[copies[i].Snapshot] = &copies[i]
+			}
+		}
+		return facts[id]
 	}
 	for _, rule := range rules {
 		r, err := keep.Parse(rule)
@@ -227,8 +237,8 @@ func (p *Primary) Weigh(ctx context.Context, tenant, volume string, rules ...str
 			return nil, err
 		}
 		list := make([]Weighed, 0, len(verdicts))
-		for _, v := range verdicts {
-			list = append(list, Weighed{CopyFacts: facts[v.ID], Counts: v.Counts, Kept: v.Kept, Chosen: v.Chosen, By: v.By})
+		for i, v := range verdicts {
+			list = append(list, Weighed{Point: find(i, v.ID), Counts: v.Counts, Kept: v.Kept, Chosen: v.Chosen, By: v.By})
 		}
 		out = append(out, list)
 	}
@@ -236,7 +246,8 @@ func (p *Primary) Weigh(ctx context.Context, tenant, volume string, rules ...str
 }
 
 func pinnedIn(ctx context.Context, tx *sqldb.Tx, volume string) (map[string]bool, error) {
-	rows, err := tx.Query(ctx, `SELECT DISTINCT p.snapshot FROM pins p JOIN snapshots s ON s.id = p.snapshot WHERE s.volume = $1`, volume)
+	// CROSS JOIN: from the pins on, of which there are few.
+	rows, err := tx.Query(ctx, `SELECT p.snapshot FROM pins p CROSS JOIN snapshots s WHERE s.id = p.snapshot AND s.volume = $1`, volume)
 	if err != nil {
 		return nil, err
 	}

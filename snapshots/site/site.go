@@ -116,6 +116,8 @@ type Description struct {
 	Volumes []VolumeFacts
 	// Frees is an estimate of the stored bytes that would really be freed. Undo moments and other snapshots keep theirs.
 	Frees uint64
+	// FreesMore says that Frees is a part of it: there was more to look at than one estimate looks at.
+	FreesMore bool
 }
 
 // State is where a request stands at a site. The zero State is invalid.

@@ -17,6 +17,8 @@ const (
 	garbageShare = 8
 	// maxEstimate bounds the frames that an Estimate looks at; beyond it the figure is what was found so far.
 	maxEstimate = 200_000
+	// batchEstimate bounds the edges that an Estimate looks up at once.
+	batchEstimate = 1024
 	// capWindow is the day over which Leave.DayBytes counts.
 	capWindow = 24 * time.Hour
 )

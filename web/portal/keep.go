@@ -208,11 +208,6 @@ func byRule(v *page.Visit) (a view.ByRule, err error) {
 		return a, err
 	}
 	a.Word, a.Reason = "delete "+a.Volume.ID[max(0, len(a.Volume.ID)-6):], v.Field("reason")
-	weighed, err := v.Control.WeighRetention(v.Context(), v.Who, a.Volume.ID, "", "unkept", 0, 1)
-	if err != nil {
-		return a, err
-	}
-	a.Rule, a.Unkept = weighed.Now.Rule, weighed.Now.Unkept
 	return a, nil
 }
 
@@ -221,11 +216,11 @@ func showByRule(v *page.Visit) error {
 	if err != nil {
 		return err
 	}
-	impact, err := v.Control.PreviewRequest(v.Context(), v.Who, wire.AskRequest{Action: "delete-copies", ByRule: a.Volume.ID, Reason: "preview"})
+	impact, choice, err := v.Control.PreviewByRule(v.Context(), v.Who, a.Volume.ID)
 	if err != nil {
 		return err
 	}
-	a.Impact = *impact
+	a.Impact, a.Rule, a.Unkept = *impact, choice.Rule, choice.Unkept
 	return v.Show(view.Frame{Title: "Ask for what the rule does not keep", Here: "/", Danger: true}, func(f view.Frame) templ.Component { return view.AskByRule(f, a) })
 }
 

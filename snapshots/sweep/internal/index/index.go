@@ -9,6 +9,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -260,27 +261,78 @@ func Erased(ctx context.Context, tx *sqldb.Tx, snapshot, site string) (bool, err
 	return n > 0, err
 }
 
-// RootOf finds the root frame of a sealed snapshot by its digest.
-func RootOf(ctx context.Context, tx *sqldb.Tx, tenant string, digest [32]byte) (k snapshots.ChunkKey, err error) {
-	var root []byte
-	err = tx.QueryRow(ctx, `SELECT root FROM seals WHERE tenant = $1 AND digest = $2 LIMIT 1`, tenant, digest[:]).Scan(&root)
-	if err != nil {
-		return k, err
+// RootsOf finds the root frames of sealed snapshots by their digests; one that is not there is missing.
+func RootsOf(ctx context.Context, tx *sqldb.Tx, tenant string, digests [][32]byte) (map[[32]byte]snapshots.ChunkKey, error) {
+	out := make(map[[32]byte]snapshots.ChunkKey, len(digests))
+	for part := range slices.Chunk(digests, batch) {
+		args := []any{tenant}
+		for i := range part {
+			args = append(args, part[i][:])
+		}
+		rows, err := tx.Query(ctx, `SELECT DISTINCT digest, root FROM seals WHERE tenant = $1 AND digest IN `+list(2, len(part)), args...)
+		if err != nil {
+			return nil, err
+		}
+		for rows.Next() {
+			var digest, root []byte
+			var k snapshots.ChunkKey
+			if err := errors.Join(rows.Scan(&digest, &root), fixed(k.Hash[:], digest), fixed(k.ID[:], root)); err != nil {
+				return nil, errors.Join(err, rows.Close())
+			}
+			out[k.Hash] = k
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return nil, err
+		}
 	}
-	copy(k.Hash[:], digest[:])
-	return k, fixed(k.ID[:], root)
+	return out, nil
 }
 
-// RefsOf reads where a frame stands and how many edges point at it.
-func RefsOf(ctx context.Context, tx *sqldb.Tx, tenant string, k snapshots.ChunkKey) (d Dead, refs int64, err error) {
-	var kind int64
-	d.Key = k
-	err = tx.QueryRow(ctx, `SELECT c.kind, c.pack, c.pos, c.length, COALESCE(r.refs, 0) FROM chunks c
-		LEFT JOIN refs r ON r.tenant = c.tenant AND r.id = c.id AND r.frame_hash = c.frame_hash
-		WHERE c.tenant = $1 AND c.id = $2 AND c.frame_hash = $3`, tenant, k.ID[:], k.Hash[:]).Scan(&kind, &d.Pack, &d.Pos, &d.Len, &refs)
-	d.Kind = chunk.Kind(kind)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = fmt.Errorf("%w: frame", ErrMissing)
+// Counted is a frame in its place, and how many edges point at it.
+type Counted struct {
+	Dead
+	Refs int64
+}
+
+// CountedOf reads frames; one that is not in the index is missing.
+func CountedOf(ctx context.Context, tx *sqldb.Tx, tenant string, keys []snapshots.ChunkKey) (map[snapshots.ChunkKey]Counted, error) {
+	out := make(map[snapshots.ChunkKey]Counted, len(keys))
+	for part := range slices.Chunk(keys, batch) {
+		args := []any{tenant}
+		for i := range part {
+			args = append(args, part[i].ID[:])
+		}
+		// By id alone, of which there is hardly ever more than one frame; others than those asked for do no harm.
+		rows, err := tx.Query(ctx, `SELECT c.id, c.frame_hash, c.kind, c.pack, c.pos, c.length, COALESCE(r.refs, 0) FROM chunks c
+			LEFT JOIN refs r ON r.tenant = c.tenant AND r.id = c.id AND r.frame_hash = c.frame_hash
+			WHERE c.tenant = $1 AND c.id IN `+list(2, len(part)), args...)
+		if err != nil {
+			return nil, err
+		}
+		for rows.Next() {
+			var p Counted
+			var id, hash []byte
+			var kind int64
+			if err := errors.Join(rows.Scan(&id, &hash, &kind, &p.Pack, &p.Pos, &p.Len, &p.Refs), fixed(p.Key.ID[:], id), fixed(p.Key.Hash[:], hash)); err != nil {
+				return nil, errors.Join(err, rows.Close())
+			}
+			p.Kind = chunk.Kind(kind)
+			out[p.Key] = p
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return nil, err
+		}
 	}
-	return d, refs, err
+	return out, nil
+}
+
+// list writes n placeholders from number first on.
+func list(first, n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteByte("(,"[min(i, 1)])
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(first + i))
+	}
+	return b.String() + ")"
 }
