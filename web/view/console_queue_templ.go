@@ -175,11 +175,11 @@ func QueuePage(f Frame, q Queue) templ.Component {
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						templ_7745c5c3_Err = Foreign(Sentence(q.Suspended)).Render(ctx, templ_7745c5c3_Buffer)
+						templ_7745c5c3_Err = templ.Join(Foreign(Sentence(q.Suspended)), Text(". ")).Render(ctx, templ_7745c5c3_Buffer)
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, ". <a href=\"/sites\">Look at the sites</a></p>")
+						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<a href=\"/sites\">Look at the sites</a></p>")
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
