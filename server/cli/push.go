@@ -59,7 +59,7 @@ func (s *shell) pushCommand() *cobra.Command {
 				return err
 			}
 			if len(res.Refused) > 0 {
-				return fmt.Errorf("%d entries were refused, the first, %s: %s", len(res.Refused), plain(res.Refused[0].Path), res.Refused[0].Problem)
+				return fmt.Errorf("%d entries were refused, the first, %s: %s", len(res.Refused), plain(res.Refused[0].Path), plain(res.Refused[0].Problem))
 			}
 			return reports
 		}),
@@ -78,7 +78,7 @@ func pushed(w io.Writer, dir string, r push.Result) {
 		fmt.Fprintf(w, "Deleted %d entries that %s no longer has.\n", r.Deleted, plain(dir))
 	}
 	for _, x := range r.Refused {
-		fmt.Fprintf(w, "Refused %s: %s\n", plain(x.Path), x.Problem)
+		fmt.Fprintf(w, "Refused %s: %s\n", plain(x.Path), plain(x.Problem))
 	}
 	if !r.At.IsZero() {
 		fmt.Fprintf(w, "Durable at %s.\n", local(r.At))

@@ -84,7 +84,7 @@ func (s *shell) restoreTo(ctx context.Context, c *client.Client, from client.Sou
 	var r restored
 	o.Refused = func(e pull.EntryError) {
 		if len(r.Refused) < maxRefused {
-			r.Refused = append(r.Refused, plain(e.Path)+": "+e.Err.Error())
+			r.Refused = append(r.Refused, plain(e.Path)+": "+plain(e.Err.Error()))
 		}
 	}
 	bar := s.progress("Restoring")

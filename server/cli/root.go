@@ -151,19 +151,19 @@ func (s *shell) explain(err error) {
 			_ = json.NewEncoder(s.Err).Encode(e.Problem) // nowhere left to report to
 			return
 		}
-		fmt.Fprintf(s.Err, "holdfast: %s\n", e.Title)
+		fmt.Fprintf(s.Err, "holdfast: %s\n", plainText(e.Title))
 		if e.Detail != "" {
-			fmt.Fprintf(s.Err, "  %s\n", e.Detail)
+			fmt.Fprintf(s.Err, "  %s\n", plainText(e.Detail))
 		}
 		if e.Ask != nil {
-			fmt.Fprintf(s.Err, "  Ask for it: %s\n", e.Ask.Example)
+			fmt.Fprintf(s.Err, "  Ask for it: %s\n", plainText(e.Ask.Example))
 		}
 		if e.Status == 401 && e.StepUp == nil {
 			fmt.Fprintf(s.Err, "  Sign in with: holdfast login --server %s\n", s.base())
 		}
 		return
 	}
-	fmt.Fprintf(s.Err, "holdfast: %v\n", err)
+	fmt.Fprintf(s.Err, "holdfast: %s\n", plainText(err.Error()))
 }
 
 func terminal(f any) (int, bool) {

@@ -75,7 +75,7 @@ func (c *Control) PutFile(ctx context.Context, who Caller, u Upload, body io.Rea
 	got, err := c.Data.Put(ctx, snapshots.PutRequest{
 		Tenant: v.Tenant, Volume: v.ID, Path: u.Path, IfMatch: u.IfMatch, IfNoneMatch: u.IfNoneMatch,
 		Meta: snapshots.Meta{Mode: 0o644, MTime: c.now().UnixNano(), ContentType: mediaType(u.ContentType)},
-	}, body)
+	}, c.late(ctx, who, body))
 	if err != nil {
 		return wire.Uploaded{}, wrap(err)
 	}
@@ -165,7 +165,7 @@ func (c *Control) PutTar(ctx context.Context, who Caller, ref string, body io.Re
 		if remove {
 			names.add(r.Path)
 		}
-	}}, body)
+	}}, c.late(ctx, who, body))
 	if err != nil {
 		return wire.UploadedTree{}, tarError(err)
 	}

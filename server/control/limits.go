@@ -14,6 +14,8 @@ const (
 const (
 	// DefaultQuota is how many bytes a new tenant's packs may hold, garbage included.
 	DefaultQuota = 1 << 40
+	// askAgain is for how long it is believed of who sends a body that he may.
+	askAgain = 10 * time.Second
 	// maxNames bounds the members of an archive that also deletes: 64 MiB of memory.
 	maxNames = 4 << 20
 	// repairPage is how many deeds are compared with the log at once.

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -170,6 +171,7 @@ func (c *Control) PushSegment(ctx context.Context, who Caller, ref, session stri
 		return out, err
 	}
 	defer done()
+	began := c.late(ctx, who, nil)
 	soon, cancel := context.WithTimeout(ctx, pushTurn)
 	g, err := p.Begin(soon, n)
 	cancel()
@@ -179,7 +181,7 @@ func (c *Control) PushSegment(ctx context.Context, who Caller, ref, session stri
 	var a snapshots.PushAnswer
 	if g == nil {
 		a, err = p.Answer(ctx, n)
-	} else if err = fill(g, c.reach(who, p.Volume(), authz.FileDelete)); err != nil {
+	} else if err = errors.Join(fill(g, c.reach(who, p.Volume(), authz.FileDelete)), began.still()); err != nil {
 		g.Abort()
 	} else {
 		a, err = g.Commit(ctx)

@@ -167,16 +167,18 @@ func inside(p, target string) bool {
 	if target == "" || strings.HasPrefix(target, "/") || strings.IndexByte(target, 0) >= 0 {
 		return false
 	}
-	depth := strings.Count(p, "/")
+	// What stands behind ".." counts from where the link lies; ".." behind a name would count from where that leads, and it
+	// may be a link itself. So only those in front are believed.
+	depth, named := strings.Count(p, "/"), false
 	for part := range strings.SplitSeq(target, "/") {
 		switch part {
 		case "", ".":
 		case "..":
-			if depth--; depth < 0 {
+			if depth--; depth < 0 || named {
 				return false
 			}
 		default:
-			depth++
+			named = true
 		}
 	}
 	return true

@@ -14,6 +14,8 @@ var (
 	ErrLink = errors.New("the link would leave the directory")
 	// ErrDevice means a device or FIFO; those are never made.
 	ErrDevice = errors.New("devices are not restored")
+	// ErrMark means an entry that has the name of the mark of an unfinished restore.
+	ErrMark = errors.New("that is the name of the mark of an unfinished restore")
 	// ErrExists means that a directory stands where something else should go, or the other way round.
 	ErrExists = errors.New("something else is there")
 	// ErrDamaged means that what came is not what its id or digest says, or that the service said that its stored

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -98,6 +99,10 @@ func (t *tree) run(ctx context.Context) error {
 func (t *tree) plan(ctx context.Context, e record.Entry) error {
 	if err := checkPath(e.Path); err != nil {
 		t.refuse(e.Path, err)
+		return nil
+	}
+	if e.Path == markName || strings.HasPrefix(e.Path, markName+"/") {
+		t.refuse(e.Path, ErrMark) // a later run would believe it, and the end of this one takes it away
 		return nil
 	}
 	err := t.entry(ctx, e)

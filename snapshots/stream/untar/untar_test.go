@@ -90,6 +90,32 @@ func TestT38_ExtractionNeverLeavesTheTarget(t *testing.T) {
 	}
 }
 
+// Two links that stay inside, each by its text, lead out together.
+func TestT38_LinksDoNotLeadOutTogether(t *testing.T) {
+	target := t.TempDir()
+	root, err := os.OpenRoot(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	refused := 0
+	err = untar.Extract(root, bytes.NewReader(archive(t,
+		tar.Header{Name: "a/", Typeflag: tar.TypeDir, Mode: 0o755},
+		tar.Header{Name: "a/b/", Typeflag: tar.TypeDir, Mode: 0o755},
+		tar.Header{Name: "a/b/up", Typeflag: tar.TypeSymlink, Linkname: "../.."},
+		tar.Header{Name: "out", Typeflag: tar.TypeSymlink, Linkname: "a/b/up/../victim"},
+	)), untar.Options{Refused: func(untar.MemberError) { refused++ }})
+	if err != nil || refused != 1 {
+		t.Fatal(refused, err)
+	}
+	if _, err := os.Lstat(filepath.Join(target, "out")); !os.IsNotExist(err) {
+		t.Error("a link that leads out stands there", err)
+	}
+	if to, err := os.Readlink(filepath.Join(target, "a/b/up")); err != nil || to != "../.." {
+		t.Error(to, err)
+	}
+}
+
 func TestT38_ForeignLinkIsNeverFollowed(t *testing.T) {
 	outer := t.TempDir()
 	target := filepath.Join(outer, "target")
