@@ -12,8 +12,7 @@ import (
 	"holdfast/web/view"
 )
 
-// stopPages are freezes, holds, and the asking for an end of them. The freeze's
-// page stands at the common address.
+// stopPages are freezes, holds, and the asking for an end of them.
 func stopPages(s *page.Site) {
 	s.Get("/freeze", showFreezes)
 	s.Post("/freeze", func(v *page.Visit) error {

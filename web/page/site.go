@@ -56,7 +56,6 @@ func New(e *echo.Echo, c *control.Control, o Options, face authz.Face, nav ...vi
 	s.accountPages()
 	s.guidePage()
 	s.requestPages()
-	s.stopPages()
 	e.RouteNotFound("/*", func(ec echo.Context) error {
 		if strings.HasPrefix(ec.Request().URL.Path, "/v1/") || ec.Request().Method != http.MethodGet {
 			return echo.ErrNotFound

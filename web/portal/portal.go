@@ -30,6 +30,7 @@ func Mount(e *echo.Echo, c *control.Control, o page.Options) {
 	tokenPages(s)
 	activityPages(s)
 	stopPages(s)
+	s.Get("/charter", showCharter)
 }
 
 // may is what the visitor's role offers; every power decides for itself.

@@ -9,8 +9,7 @@ import (
 	"holdfast/web/view"
 )
 
-// stopPages are freeze and holds, and an owner's asking for their end. Members have a page of their own at the freeze's
-// common address.
+// stopPages are freeze and holds, and an owner's asking for their end.
 func stopPages(s *page.Site) {
 	s.Get("/freeze", showFreeze)
 	s.Post("/freeze", func(v *page.Visit) error {
