@@ -172,6 +172,9 @@ type LeaseStore interface {
 
 // ReclaimStore answers what the sweep may look at. It decides nothing: the sweep checks again under its locks.
 type ReclaimStore interface {
+	// Horizon answers the last commit of a volume before its undo window: what died up to it can be reclaimed, where no
+	// snapshot needs it. It is Live where the volume was deleted before the cutoff, and 0 where there is none.
+	Horizon(ctx context.Context, tx *sqldb.Tx, tenant string, v VolumeID, cutoff, undo int64) (int64, error)
 	// Reclaimable lists versions that died (or whose volume was deleted) before the cutoff and that no snapshot with a
 	// copy needs, from after the given one in the order (volume, path, born). The cutoff is that of the window undo, in
 	// microseconds; a volume whose own window is longer has an earlier one.

@@ -9,6 +9,7 @@ import (
 
 	"holdfast/internal/sqldb"
 	"holdfast/quorum/statement"
+	"holdfast/snapshots"
 	"holdfast/snapshots/sweep"
 )
 
@@ -38,10 +39,11 @@ func (p *Primary) Describe(ctx context.Context, q Query) (Description, error) {
 		return Description{}, fmt.Errorf("%w: %d snapshots", ErrBound, len(q.Snapshots))
 	}
 	var d Description
-	var roots [][32]byte // of the copies whose bytes are here
+	var doomed []sweep.Doomed // of the copies whose bytes are here
 	var rooted []int
+	var undo time.Duration
 	err := p.read(ctx, func(tx *sqldb.Tx) error {
-		d, roots, rooted = Description{}, nil, nil
+		d, doomed, rooted = Description{}, nil, nil
 		newest, err := charterAt(ctx, tx, 0)
 		if err != nil {
 			return err
@@ -64,10 +66,14 @@ func (p *Primary) Describe(ctx context.Context, q Query) (Description, error) {
 			c.Held = over.all || slices.Contains(over.volumes, c.Volume)
 			d.Copies = append(d.Copies, c)
 			if c.Digest != ([32]byte{}) && c.State != "erased" {
-				roots, rooted = append(roots, c.Digest), append(rooted, len(d.Copies)-1)
+				id, err := snapshots.ParseSnapshotID(c.Snapshot)
+				if err != nil {
+					return err
+				}
+				doomed, rooted = append(doomed, sweep.Doomed{Snapshot: id, Digest: c.Digest}), append(rooted, len(d.Copies)-1)
 			}
 		}
-		undo := newest.c.Undo
+		undo = newest.c.Undo
 		for i := range d.Copies {
 			c := &d.Copies[i]
 			v, err := p.volumeFacts(ctx, tx, *c, targets, undo, &d)
@@ -87,7 +93,7 @@ func (p *Primary) Describe(ctx context.Context, q Query) (Description, error) {
 	if err != nil {
 		return Description{}, err
 	}
-	frees, whole, err := p.c.Sweep.Estimate(ctx, q.Tenant, roots)
+	frees, whole, err := p.c.Sweep.Estimate(ctx, q.Tenant, undo, doomed)
 	if err != nil && !errors.Is(err, sweep.ErrCorrupt) {
 		return Description{}, err
 	}

@@ -156,17 +156,19 @@ func (*Store) History(ctx context.Context, tx *sqldb.Tx, v snapshots.VolumeID, p
 const covered = `EXISTS (SELECT 1 FROM snapshots s WHERE s.volume = v.volume AND s.seq >= v.born AND s.seq < v.died AND NOT EXISTS (
 	SELECT 1 FROM copies c WHERE c.snapshot = s.id AND c.site = (SELECT site FROM site_meta) AND c.state = 'erased'))`
 
-// Reclaimable implements snapshots.ReclaimStore.
-func (*Store) Reclaimable(ctx context.Context, tx *sqldb.Tx, tenant string, cutoff, undo int64, after snapshots.Version, limit int) ([]snapshots.Version, error) {
-	type span struct {
-		volume snapshots.VolumeID
-		seq    int64
-	}
+// span is a volume with the last commit before its undo window; snapshots.Live where the volume itself was deleted before.
+type span struct {
+	volume snapshots.VolumeID
+	seq    int64
+}
+
+// spans answers those of a tenant's volumes that a condition on v picks, in their order. $4 is the condition's argument.
+func spans(ctx context.Context, tx *sqldb.Tx, tenant string, cutoff, undo int64, condition, arg string) ([]span, error) {
 	rows, err := tx.Query(ctx, `SELECT w.id, w.deleted_at, w.cutoff, COALESCE((SELECT MAX(c.seq) FROM commits c WHERE c.volume = w.id AND c.at < w.cutoff), 0)
 		FROM (SELECT u.id AS id, u.deleted_at AS deleted_at, CAST($2 AS BIGINT) - CASE WHEN u.own > $3 THEN u.own - $3 ELSE 0 END AS cutoff FROM
 			(SELECT v.id AS id, v.deleted_at AS deleted_at, COALESCE((SELECT x.undo_us FROM undo_windows x WHERE x.volume = v.id ORDER BY x.number DESC LIMIT 1), 0) AS own
-			FROM volumes v WHERE v.tenant = $1 AND v.id >= $4) u) w ORDER BY w.id`, tenant, cutoff, undo, after.Volume.String())
-	spans, err := collect(rows, err, func(r *sql.Rows) (s span, err error) {
+			FROM volumes v WHERE v.tenant = $1 AND `+condition+`) u) w ORDER BY w.id`, tenant, cutoff, undo, arg)
+	return collect(rows, err, func(r *sql.Rows) (s span, err error) {
 		var deleted, cutoff int64
 		err = r.Scan(&s.volume, &deleted, &cutoff, &s.seq)
 		if deleted < cutoff {
@@ -174,6 +176,20 @@ func (*Store) Reclaimable(ctx context.Context, tx *sqldb.Tx, tenant string, cuto
 		}
 		return s, err
 	})
+}
+
+// Horizon implements snapshots.ReclaimStore.
+func (*Store) Horizon(ctx context.Context, tx *sqldb.Tx, tenant string, v snapshots.VolumeID, cutoff, undo int64) (int64, error) {
+	found, err := spans(ctx, tx, tenant, cutoff, undo, `v.id = $4`, v.String())
+	if err != nil || len(found) == 0 {
+		return 0, err
+	}
+	return found[0].seq, nil
+}
+
+// Reclaimable implements snapshots.ReclaimStore.
+func (*Store) Reclaimable(ctx context.Context, tx *sqldb.Tx, tenant string, cutoff, undo int64, after snapshots.Version, limit int) ([]snapshots.Version, error) {
+	spans, err := spans(ctx, tx, tenant, cutoff, undo, `v.id >= $4`, after.Volume.String())
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"holdfast/internal/sqldb"
 	"holdfast/snapshots"
@@ -11,12 +12,24 @@ import (
 	"holdfast/snapshots/sweep/internal/index"
 )
 
-// Estimate answers, for each of the snapshots by their digests, how many stored bytes would be freed if the copies up to
-// it were erased, without changing anything. Versions within the undo window and other snapshots keep what they need.
-// Where there are more than maxEstimate frames it is the sum of those that were looked at, and whole is false: at least
-// that much would be freed.
-func (s *Sweeper) Estimate(ctx context.Context, tenant string, digests [][32]byte) (frees []uint64, whole bool, err error) {
-	e := estimate{r: run{s: s, tenant: tenant}, at: map[snapshots.ChunkKey]*dropped{}, freed: make([]uint64, len(digests))}
+// Doomed is a copy that may be erased.
+type Doomed struct {
+	Snapshot snapshots.SnapshotID
+	Digest   [32]byte
+}
+
+// Estimate answers, for each of the copies, how many stored bytes would be freed if the copies up to it were erased, without
+// changing anything: their catalogues, and what only they keep of files that were changed or deleted before the undo window.
+// Versions within the window and other snapshots keep what they need. undo is the charter's window.
+//
+// Where there are more than maxEstimate frames or maxEstimateVersions versions it is the sum of those that were looked at,
+// and whole is false: at least that much would be freed.
+func (s *Sweeper) Estimate(ctx context.Context, tenant string, undo time.Duration, copies []Doomed) (frees []uint64, whole bool, err error) {
+	e := estimate{r: run{s: s, tenant: tenant}, at: map[snapshots.ChunkKey]*dropped{}, freed: make([]uint64, len(copies))}
+	digests := make([][32]byte, len(copies))
+	for i, d := range copies {
+		digests[i] = d.Digest
+	}
 	var roots map[[32]byte]snapshots.ChunkKey
 	if err := s.c.DB.Read(ctx, func(tx *sqldb.Tx) (err error) {
 		roots, err = index.RootsOf(ctx, tx, tenant, digests)
@@ -31,6 +44,10 @@ func (s *Sweeper) Estimate(ctx context.Context, tenant string, digests [][32]byt
 		}
 		e.edges = append(e.edges, edge{k, i})
 	}
+	cut, err := e.versions(ctx, undo, copies)
+	if err != nil {
+		return nil, false, fmt.Errorf("estimate: %w", err)
+	}
 	for len(e.edges) > 0 && e.seen < maxEstimate {
 		if err := e.step(ctx); err != nil {
 			return nil, false, fmt.Errorf("estimate: %w", err)
@@ -39,7 +56,7 @@ func (s *Sweeper) Estimate(ctx context.Context, tenant string, digests [][32]byt
 	for i := 1; i < len(e.freed); i++ {
 		e.freed[i] += e.freed[i-1]
 	}
-	return e.freed, len(e.edges) == 0, nil
+	return e.freed, len(e.edges) == 0 && !cut, nil
 }
 
 // estimate drops edges, of all snapshots at once, so that many frames are looked up by one statement.

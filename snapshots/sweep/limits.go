@@ -17,6 +17,9 @@ const (
 	garbageShare = 8
 	// maxEstimate bounds the frames that an Estimate looks at; beyond it the figure is what was found so far.
 	maxEstimate = 200_000
+	// maxEstimateVersions bounds the dead versions that it looks at, batchEstimateVersions those of one page.
+	maxEstimateVersions   = 50_000
+	batchEstimateVersions = 2000
 	// batchEstimate bounds the edges that an Estimate looks up at once.
 	batchEstimate = 1024
 	// capWindow is the day over which Leave.DayBytes counts.

@@ -221,11 +221,3 @@ func keeps(t wire.KeepTally) string {
 	}
 	return points + ", and " + others
 }
-
-// freesWord says how good the estimate of what is freed is.
-func freesWord(i wire.Impact) string {
-	if i.FreesMore {
-		return "at least"
-	}
-	return "about"
-}
