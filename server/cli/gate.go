@@ -186,7 +186,7 @@ func showRequest(w io.Writer, r wire.Request) {
 	}
 	fmt.Fprintln(w)
 	for _, v := range r.Votes {
-		fmt.Fprintf(w, "             %s %sd, %s, %s", plain(v.Approver.Name), strings.TrimSuffix(v.Decision, "d"), v.Method, local(v.At))
+		fmt.Fprintf(w, "             %s %s, %s, %s", plain(v.Approver.Name), voted(v.Decision), v.Method, local(v.At))
 		if !v.Counts {
 			fmt.Fprintf(w, " (does not count: %s)", v.Why)
 		}
@@ -204,6 +204,14 @@ func showRequest(w io.Writer, r wire.Request) {
 	}
 	showImpact(w, r.Impact)
 	showChanges(w, r.Changes)
+}
+
+// voted is a decision as what somebody did.
+func voted(decision string) string {
+	if decision == "deny" {
+		return "denied"
+	}
+	return strings.TrimSuffix(decision, "d") + "d"
 }
 
 // showChanges prints in what a charter differs from the one before it.

@@ -132,6 +132,9 @@ func (s *shell) restoreTo(ctx context.Context, c *client.Client, from client.Sou
 	}); err != nil {
 		return err
 	}
+	if o.Prefix != "" && sum.Entries == 0 && sum.Refused == 0 {
+		return nothingBelow(o.Prefix)
+	}
 	if sum.Refused > 0 {
 		return fmt.Errorf("%d entries were not restored as they were; the first %d are named above", sum.Refused, len(r.Refused))
 	}
@@ -167,7 +170,15 @@ func (s *shell) restoreInto(ctx context.Context, c *client.Client, from client.S
 	if err != nil {
 		return err
 	}
+	if prefix != "" && r.Files+r.Unchanged+r.Deleted == 0 {
+		return nothingBelow(prefix)
+	}
 	return s.print(r, func(w io.Writer) {
 		fmt.Fprintf(w, "Brought %d entries back into %s; %d were as they should be, %d deleted.\n", r.Files, plain(into), r.Unchanged, r.Deleted)
 	})
+}
+
+// nothingBelow is the error of a restore that found nothing: a script must not take a name with a slip for a success.
+func nothingBelow(prefix string) error {
+	return fmt.Errorf("nothing was restored: there is nothing below %q at that point (holdfast ls shows what is there)", plain(prefix))
 }
