@@ -162,7 +162,7 @@ func TestT15_T19_StoryCharterChangeWithANewKey(t *testing.T) {
 	}
 	nora.open(t, "/requests/"+older.ID)
 	nora.see(t, "You cannot vote on this", "Came into the charter too late for this request.")
-	nora.votes(t, older.ID, "approve", "", "Only approvers whom the charter")
+	nora.votes(t, older.ID, "approve", "", "came into the charter too recently for this request")
 	if r := the.state(t, nora, older.ID); len(r.Votes) != 0 {
 		t.Errorf("a newcomer has voted: %+v", r.Votes)
 	}
