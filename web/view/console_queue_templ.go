@@ -528,7 +528,7 @@ func queueTable(label string, q Queue, list []wire.Request) templ.Component {
 							return templ_7745c5c3_Err
 						}
 						if noneLeft(r) {
-							templ_7745c5c3_Err = Tag(Danger, "no restore point left").Render(ctx, templ_7745c5c3_Buffer)
+							templ_7745c5c3_Err = Tag(Danger, noneLeftTag(r)).Render(ctx, templ_7745c5c3_Buffer)
 							if templ_7745c5c3_Err != nil {
 								return templ_7745c5c3_Err
 							}
@@ -832,6 +832,16 @@ func noneLeft(r wire.Request) bool {
 		}
 	}
 	return false
+}
+
+// noneLeftTag says it in a few words, and whether younger snapshots stay.
+func noneLeftTag(r wire.Request) string {
+	for _, v := range r.Impact.Volumes {
+		if v.NewestLeft == nil && v.Younger == 0 {
+			return "no restore point left"
+		}
+	}
+	return "only young ones left"
 }
 
 func decisionOf(r wire.Request, me string) string {
