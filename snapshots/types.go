@@ -120,8 +120,6 @@ type Snapshot struct {
 	TakenAt time.Time
 	TakenBy string
 	Note    string
-	// Pins are the names that protect it from being proposed by a keep rule.
-	Pins []string
 	// Seal is nil until the snapshot is sealed.
 	Seal *Seal
 }

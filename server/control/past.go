@@ -150,8 +150,12 @@ func (c *Control) Glances(ctx context.Context, who Caller, after string) (out []
 	if err != nil {
 		return nil, "", wrap(err)
 	}
+	read, err := c.readBack(ctx, who.tenantID())
+	if err != nil {
+		return nil, "", wrap(err)
+	}
 	for _, v := range page {
-		g, err := c.glance(ctx, v)
+		g, err := c.glance(ctx, v, read)
 		if err != nil {
 			return nil, "", wrap(err)
 		}
@@ -173,23 +177,24 @@ func (c *Control) Glance(ctx context.Context, who Caller, ref string) (g wire.Gl
 	if err != nil {
 		return g, err
 	}
-	if g, err = c.glance(ctx, v); err != nil {
+	read, err := c.readBack(ctx, v.Tenant)
+	if err != nil {
+		return g, wrap(err)
+	}
+	if g, err = c.glance(ctx, v, read); err != nil {
 		return g, wrap(err)
 	}
 	g.Volume, err = c.shown(ctx, v)
 	return g, err
 }
 
-func (c *Control) glance(ctx context.Context, v snapshots.Volume) (g wire.Glance, err error) {
+// glance looks at one volume; read is the tenant's readBack.
+func (c *Control) glance(ctx context.Context, v snapshots.Volume, read func(snapshots.Snapshot) time.Time) (g wire.Glance, err error) {
 	newest, err := c.Data.Standing(ctx, v.Tenant, v.ID, glanceSnapshots)
 	if err != nil {
 		return g, err
 	}
 	logged, err := c.sealLogged(ctx, newest...)
-	if err != nil {
-		return g, err
-	}
-	read, err := c.readBack(ctx, v.Tenant)
 	if err != nil {
 		return g, err
 	}

@@ -43,29 +43,13 @@ func (*Store) InsertSnapshot(ctx context.Context, tx *sqldb.Tx, s snapshots.Snap
 	return err
 }
 
-func (*Store) pins(ctx context.Context, tx *sqldb.Tx, list []snapshots.Snapshot) error {
-	for i := range list {
-		rows, err := tx.Query(ctx, `SELECT name FROM pins WHERE snapshot = $1 ORDER BY name`, list[i].ID)
-		if list[i].Pins, err = collect(rows, err, func(r *sql.Rows) (s string, err error) { err = r.Scan(&s); return s, err }); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Snapshot implements snapshots.SnapshotStore.
-func (st *Store) Snapshot(ctx context.Context, tx *sqldb.Tx, tenant string, id snapshots.SnapshotID) (snapshots.Snapshot, error) {
-	s, err := scanSnapshot(tx.QueryRow(ctx, snapshotColumns+`WHERE s.id = $1 AND s.tenant = $2`, id, tenant))
-	if err != nil {
-		return s, err
-	}
-	list := []snapshots.Snapshot{s}
-	err = st.pins(ctx, tx, list)
-	return list[0], err
+func (*Store) Snapshot(ctx context.Context, tx *sqldb.Tx, tenant string, id snapshots.SnapshotID) (snapshots.Snapshot, error) {
+	return scanSnapshot(tx.QueryRow(ctx, snapshotColumns+`WHERE s.id = $1 AND s.tenant = $2`, id, tenant))
 }
 
 // Snapshots implements snapshots.SnapshotStore. A zero volume lists all of the tenant.
-func (st *Store) Snapshots(ctx context.Context, tx *sqldb.Tx, tenant string, v snapshots.VolumeID, before snapshots.SnapshotID, limit int) ([]snapshots.Snapshot, error) {
+func (*Store) Snapshots(ctx context.Context, tx *sqldb.Tx, tenant string, v snapshots.VolumeID, before snapshots.SnapshotID, limit int) ([]snapshots.Snapshot, error) {
 	q, args := `WHERE s.tenant = $1`, []any{tenant, limit}
 	if !v.IsZero() {
 		args = append(args, v)
@@ -76,15 +60,11 @@ func (st *Store) Snapshots(ctx context.Context, tx *sqldb.Tx, tenant string, v s
 		q += ` AND s.id < $` + map[int]string{3: "3", 4: "4"}[len(args)]
 	}
 	rows, err := tx.Query(ctx, snapshotColumns+q+` ORDER BY s.id DESC LIMIT $2`, args...)
-	list, err := collect(rows, err, func(r *sql.Rows) (snapshots.Snapshot, error) { return scanSnapshot(r) })
-	if err != nil {
-		return nil, err
-	}
-	return list, st.pins(ctx, tx, list)
+	return collect(rows, err, func(r *sql.Rows) (snapshots.Snapshot, error) { return scanSnapshot(r) })
 }
 
 // Newest implements snapshots.SnapshotStore.
-func (st *Store) Newest(ctx context.Context, tx *sqldb.Tx, tenant string, v snapshots.VolumeID, limit int, gone ...snapshots.CopyState) ([]snapshots.Snapshot, error) {
+func (*Store) Newest(ctx context.Context, tx *sqldb.Tx, tenant string, v snapshots.VolumeID, limit int, gone ...snapshots.CopyState) ([]snapshots.Snapshot, error) {
 	args := []any{tenant, v, limit}
 	var states []string
 	for _, s := range gone {
@@ -94,11 +74,7 @@ func (st *Store) Newest(ctx context.Context, tx *sqldb.Tx, tenant string, v snap
 	rows, err := tx.Query(ctx, snapshotColumns+`WHERE s.tenant = $1 AND s.volume = $2 AND (
 		EXISTS (SELECT 1 FROM copies c WHERE c.snapshot = s.id AND c.state NOT IN (`+strings.Join(states, ", ")+`)) OR
 		NOT EXISTS (SELECT 1 FROM copies c WHERE c.snapshot = s.id)) ORDER BY s.id DESC LIMIT $3`, args...)
-	list, err := collect(rows, err, func(r *sql.Rows) (snapshots.Snapshot, error) { return scanSnapshot(r) })
-	if err != nil {
-		return nil, err
-	}
-	return list, st.pins(ctx, tx, list)
+	return collect(rows, err, func(r *sql.Rows) (snapshots.Snapshot, error) { return scanSnapshot(r) })
 }
 
 // Unsealed implements snapshots.SnapshotStore.
