@@ -230,7 +230,7 @@ func noneLeftOf(v wire.VolumeImpact) templ.Component {
 			}
 			if Future(ctx, v.YoungerAt.Add(time.Duration(v.UndoSeconds*float64(time.Second)))) {
 				var templ_7745c5c3_Var10 string
-				templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinStringErrs(", so no restore point yet: ")
+				templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinStringErrs(", so no restore point yet. ")
 				if templ_7745c5c3_Err != nil {
 					return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/view/request_subject.templ`, Line: 55, Col: 35}
 				}
@@ -244,7 +244,7 @@ func noneLeftOf(v wire.VolumeImpact) templ.Component {
 				}
 			} else {
 				var templ_7745c5c3_Var11 string
-				templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(" when this was asked, so no restore point then: ")
+				templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(" when this was asked, so no restore point then. ")
 				if templ_7745c5c3_Err != nil {
 					return templ.Error{Err: templ_7745c5c3_Err, FileName: `web/view/request_subject.templ`, Line: 57, Col: 56}
 				}
@@ -257,7 +257,7 @@ func noneLeftOf(v wire.VolumeImpact) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "which takes more approvals.</strong>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 18, "That takes more approvals.</strong>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
