@@ -56,7 +56,7 @@ func TestT26_YoungerSnapshotsAreSaid(t *testing.T) {
 		t.Error("nothing is left, and the page does not say so")
 	}
 	r.Impact.Volumes[0].Younger, r.Impact.Volumes[0].YoungerAt, r.Impact.Volumes[0].UndoSeconds = 1, &at, 600
-	for now, words := range map[time.Time]string{at.Add(time.Minute): "so no restore point yet:", at.Add(time.Hour): "when this was asked"} {
+	for now, words := range map[time.Time]string{at.Add(time.Minute): "so no restore point yet. ", at.Add(time.Hour): "when this was asked"} {
 		page := rendered(t, view.Impact(r, nil), now)
 		if strings.Contains(page, "nothing could be restored") || !strings.Contains(page, "1 snapshot stays") || !strings.Contains(page, "(10 min)") || !strings.Contains(page, words) {
 			t.Errorf("%q is not said: %s", words, page)
