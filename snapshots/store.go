@@ -96,7 +96,7 @@ type SnapshotStore interface {
 	// Snapshots lists newest first, from before the given one.
 	Snapshots(ctx context.Context, tx *sqldb.Tx, tenant string, v VolumeID, before SnapshotID, limit int) ([]Snapshot, error)
 	// Newest lists a volume's newest snapshots but those all of whose copies are gone:
-	// in one of these states. One without a copy yet is among them.
+	// in one of these states, of which there is at least one. A snapshot without a copy yet is among them.
 	Newest(ctx context.Context, tx *sqldb.Tx, tenant string, v VolumeID, limit int, gone ...CopyState) ([]Snapshot, error)
 	// Unsealed lists snapshots without a seal, oldest first, of all tenants.
 	Unsealed(ctx context.Context, tx *sqldb.Tx, limit int) ([]Snapshot, error)

@@ -131,7 +131,7 @@ func (a *API) dataRoutes() {
 		})
 	handle(a, route(http.MethodGet, "/v1/volumes/{volume}/acts", volumes, "List the same as acts: what was deleted within a minute of each other"),
 		func(ctx context.Context, who control.Caller, in *deletions) (wire.Acts, error) {
-			acts, err := c.Acts(ctx, who, in.Volume, in.Cursor, control.ActBounds{Acts: actsPage, Entries: actEntries, For: actsFor})
+			acts, err := c.Acts(ctx, who, in.Volume, in.Cursor, control.PageOfActs())
 			if acts.Acts == nil {
 				acts.Acts = []wire.Act{}
 			}

@@ -20,6 +20,11 @@ type ActBounds struct {
 	For     time.Duration // how long
 }
 
+// PageOfActs bounds a page of acts, of the API and of the portal alike.
+func PageOfActs() ActBounds {
+	return ActBounds{Acts: actsPage, Entries: actEntries, For: actsFor}
+}
+
 // Acts answers what was deleted from a volume within its undo window and is not
 // there now, as acts of deletion, newest first. It looks on through what has come
 // back since until it has found something, is at the end or at one of the bounds.

@@ -16,6 +16,10 @@ const (
 	DefaultQuota = 1 << 40
 	// askAgain is for how long it is believed of who sends a body that he may.
 	askAgain = 10 * time.Second
+	// actsPage is how many acts of deletion a page has, actEntries how many deleted paths it counts, actsFor how long it looks.
+	actsPage   = 20
+	actEntries = 50_000
+	actsFor    = 1500 * time.Millisecond
 	// maxNames bounds the members of an archive that also deletes: 64 MiB of memory.
 	maxNames = 4 << 20
 	// repairPage is how many deeds are compared with the log at once.

@@ -20,7 +20,7 @@ func deleted(v *page.Visit) error {
 		return err
 	}
 	cursor := v.Query("cursor")
-	list, err := v.Control.Acts(v.Context(), v.Who, volume.ID, cursor, control.ActBounds{Acts: actsPage, Entries: actEntries, For: actsFor})
+	list, err := v.Control.Acts(v.Context(), v.Who, volume.ID, cursor, control.PageOfActs())
 	if err != nil {
 		return err
 	}

@@ -14,13 +14,8 @@ const (
 	recentSnapshots = 20
 	// shownOfGroup is how many of the things that belong together are named.
 	shownOfGroup = 10
-	// actsPage is how many acts of deletion a page has, actEntries how many deleted
-	// paths it counts, actsFor how long it looks. glanceEntries and glanceFor bound
-	// the look at the newest act alone, glancesFor that at all of an overview's;
-	// countFor bounds how long it is counted what a deletion would take.
-	actsPage      = 20
-	actEntries    = 50_000
-	actsFor       = 1500 * time.Millisecond
+	// glanceEntries and glanceFor bound the look at the newest act of deletion alone,
+	// glancesFor that at all of an overview's; countFor bounds how long it is counted what a deletion would take.
 	glanceEntries = 3000
 	glanceFor     = 100 * time.Millisecond
 	glancesFor    = 250 * time.Millisecond

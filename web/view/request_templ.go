@@ -16,7 +16,7 @@ import (
 	"strings"
 )
 
-// states is a filter of the list with what it is called.
+// filters are what a list of requests can be narrowed to, with what it is called.
 var filters = []Link{{"", "All"}, {"open", "Waiting for votes"}, {"cooling", "Cooling off"}, {"tombstoned", "Hidden"}, {"erased", "Erased"}, {"denied", "Denied"}}
 
 func Requests(f Frame, rs []wire.Request, state, first, next string) templ.Component {
